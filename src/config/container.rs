@@ -1,0 +1,341 @@
+//! The typed container: what one TOML file and its drop-ins mean once every key is checked.
+//!
+//! `shared` vocabulary with the manual `berth.container(5)`: one field a key, in the file's order.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What one TOML file describes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Container {
+    pub description: Option<String>,
+    pub source: RootSource,
+    pub autostart: bool,
+    pub boot: bool,
+    /// Run berth-init as PID 1 and the payload as PID 2.
+    pub init: bool,
+    /// `None`: the image's. `Some(vec![])`: none at all.
+    pub entrypoint: Option<Vec<String>>,
+    pub command: Option<Vec<String>>,
+    pub environment: BTreeMap<String, String>,
+    pub environment_files: Vec<EnvironmentFile>,
+    /// Names taken from the unit's own environment.
+    pub environment_pass: Vec<String>,
+    pub http_proxy: bool,
+    pub working_directory: Option<PathBuf>,
+    pub user: Option<UserSpec>,
+    /// Supplementary groups, names or ids of the container's own `/etc/group`.
+    pub groups: Vec<String>,
+    pub umask: u32,
+    pub hostname: Option<String>,
+    pub timezone: Timezone,
+    pub stop_signal: Option<Signal>,
+    pub reload: Option<Reload>,
+    pub notify: Notify,
+    pub tty: bool,
+    /// `None`: fresh for an application, kept for a booted system.
+    pub ephemeral: Option<bool>,
+    pub read_only: bool,
+    pub volatile: Volatile,
+    /// Bytes of `/dev/shm`.
+    pub shm_size: u64,
+    pub devices: Vec<Device>,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    pub pull: Pull,
+    pub mounts: Vec<Mount>,
+    pub namespaces: Namespaces,
+    pub security: Security,
+    /// `net.core.somaxconn` → value, as the kernel takes it.
+    pub sysctls: BTreeMap<String, String>,
+    pub rlimits: BTreeMap<ResourceLimit, LimitRange>,
+    pub network: Network,
+    /// systemd's own sections, verbatim.
+    pub verbatim: Vec<VerbatimSetting>,
+}
+
+/// Where the root file system comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootSource {
+    /// A reference into the store, as typed.
+    Image(String),
+    /// A directory tree or a raw disk image; a bare name is below `/var/lib/machines`.
+    RootFs(String),
+}
+
+/// `"/etc/berth/web.env"`, or `"-/etc/…"` for one that may be missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    pub path: PathBuf,
+    pub optional: bool,
+}
+
+/// `user[:group]`, names or ids, looked up in the container's own passwd and group files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSpec {
+    pub user: String,
+    pub group: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Timezone {
+    /// The container's `/etc/localtime` becomes the host's.
+    Host,
+    /// Left as the image has it.
+    Off,
+    Zone(String),
+}
+
+/// A signal by number; printed and parsed by name (`SIGQUIT`, `QUIT`, `3`, `SIGRTMIN+3`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signal(pub i32);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reload {
+    Signal(Signal),
+    Command(Vec<String>),
+}
+
+/// Who says that the container is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notify {
+    /// The executor, once the payload is about to run.
+    Executor,
+    /// The payload sends `READY=1` itself.
+    Container,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volatile {
+    No,
+    /// Only `/usr` from the image, the rest a tmpfs.
+    Yes,
+    /// The image read-only, `/var` a tmpfs.
+    State,
+    /// The image with a tmpfs as the writable layer.
+    Overlay,
+}
+
+/// `"/dev/fuse"`, `"/dev/dri:/dev/dri:rw"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub host: PathBuf,
+    pub container: PathBuf,
+    pub read: bool,
+    pub write: bool,
+    pub mknod: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    pub policy: PullPolicy,
+    pub platform: Option<String>,
+    pub retry: u32,
+    pub retry_delay: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullPolicy {
+    Missing,
+    Always,
+    Newer,
+    Never,
+}
+
+/// One `[[mount]]`, in file order; a later one with the same target has replaced an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    pub target: PathBuf,
+    pub kind: MountKind,
+    pub read_only: bool,
+    /// `noexec`, `nosuid`, `nodev`, `noatime`, …: checked names of mount attributes.
+    pub options: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountKind {
+    Bind {
+        source: PathBuf,
+        recursive: bool,
+        propagation: Propagation,
+        idmap: Idmap,
+        optional: bool,
+    },
+    Tmpfs {
+        size: Option<u64>,
+        mode: u32,
+    },
+    /// No upper: what is written is discarded at stop.
+    Overlay {
+        lower: Vec<PathBuf>,
+        upper: Option<PathBuf>,
+    },
+    Inaccessible,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    Private,
+    Slave,
+    Shared,
+}
+
+/// How the owners of a bind mount's files appear inside a user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idmap {
+    /// Mapped one to one where the file system can, else as `None`.
+    Auto,
+    /// Unmapped: files belong to nobody inside.
+    None,
+    /// The container's root acts as the host's root on it, everyone else is nobody.
+    RootOwner,
+    /// The container's root acts as the owner of the source directory.
+    Owner,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespaces {
+    pub pid: NamespaceMode,
+    pub ipc: NamespaceMode,
+    pub uts: NamespaceMode,
+    pub cgroup: NamespaceMode,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceMode {
+    Private,
+    Host,
+    Container(super::ContainerName),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Security {
+    pub privileged: bool,
+    /// Names of holes opened on purpose, such as `image-signature`.
+    pub insecure: Vec<String>,
+    /// `None`: on for an application, off for a booted system.
+    pub no_new_privileges: Option<bool>,
+    pub seccomp: SeccompSource,
+    pub apparmor: AppArmor,
+    pub selinux_label: Option<String>,
+    pub masked_paths: Vec<PathBuf>,
+    pub unmasked_paths: Vec<PathBuf>,
+    pub read_only_paths: Vec<PathBuf>,
+    pub capabilities: CapabilityChanges,
+    pub user_namespace: UserNamespace,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeccompSource {
+    Default,
+    Unconfined,
+    /// A profile in the OCI engines' JSON format.
+    Profile(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppArmor {
+    Default,
+    Unconfined,
+    Profile(String),
+}
+
+/// Against the default set; names are checked, upper case with `CAP_`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CapabilityChanges {
+    pub add: Vec<String>,
+    pub drop: Vec<String>,
+    pub ambient: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserNamespace {
+    /// A free range of `size` ids is picked at start.
+    Auto {
+        size: u32,
+    },
+    /// No user namespace.
+    Host,
+    /// A namespace that maps every id to itself.
+    Identity,
+    Fixed {
+        base: u32,
+        size: u32,
+    },
+}
+
+/// Resources of setrlimit(2), ordered as the kernel numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ResourceLimit {
+    Cpu,
+    Fsize,
+    Data,
+    Stack,
+    Core,
+    Rss,
+    Nproc,
+    Nofile,
+    Memlock,
+    As,
+    Locks,
+    Sigpending,
+    Msgqueue,
+    Nice,
+    Rtprio,
+    Rttime,
+}
+
+/// `"1024:65536"`, `"infinity"`; `None` is infinity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitRange {
+    pub soft: Option<u64>,
+    pub hard: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    pub mode: NetworkMode,
+    pub dns: Vec<String>,
+    pub dns_search: Vec<String>,
+    pub dns_options: Vec<String>,
+    /// Extra `/etc/hosts` lines: name → address.
+    pub hosts: BTreeMap<String, String>,
+    pub resolv_conf: ResolvConf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// Loopback only; other network keys are errors.
+    None,
+    /// Loopback (and, later, listed interfaces).
+    Private,
+    Host,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolvConf {
+    /// The host's servers where the host's network is shared, the `dns` keys where given, else left alone.
+    Auto,
+    CopyHost,
+    BindHost,
+    Off,
+}
+
+/// One setting of `[unit] [service] [resources] [install]`, with systemd's own name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerbatimSetting {
+    pub section: VerbatimSection,
+    pub key: String,
+    /// One string a line of the unit file; a number or boolean is written as systemd writes it. An empty list
+    /// resets what was set before, as an empty assignment does in systemd.
+    pub values: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VerbatimSection {
+    Unit,
+    Service,
+    Resources,
+    Install,
+}

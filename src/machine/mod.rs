@@ -1,0 +1,5 @@
+//! What is running: list, status, exec, logs.
+
+mod started;
+
+pub use started::Started;

@@ -1,0 +1,55 @@
+//! Which berth is meant: the system's or one user's. Every path and every bus is decided here and passed on.
+
+use std::path::{Path, PathBuf};
+
+/// Whose containers: decides the configuration roots, the store, the state and the service manager spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    System,
+    User,
+}
+
+/// Every directory berth reads or writes, for one [`Manager`].
+#[derive(Debug, Clone)]
+pub struct Scope {
+    pub manager: Manager,
+    /// Roots that hold `containers/`, `networks/`, …; a later one wins over an earlier one.
+    pub config_roots: Vec<PathBuf>,
+    /// `/var/lib/berth`: `oci/`, `layers/`, `writable/`, `volumes/`.
+    pub store: PathBuf,
+    /// `/run/berth/state`: what was started, one directory a container.
+    pub state: PathBuf,
+    /// Where named directory trees for `rootfs = "deb"` live.
+    pub machines: PathBuf,
+}
+
+impl Scope {
+    pub fn system() -> Self {
+        Self::system_below(Path::new("/"))
+    }
+
+    /// The system scope of a tree below `root`: tests, and units generated for another root.
+    pub fn system_below(root: &Path) -> Self {
+        Scope {
+            manager: Manager::System,
+            config_roots: ["usr/lib/berth", "run/berth", "etc/berth"].map(|path| root.join(path)).to_vec(),
+            store: root.join("var/lib/berth"),
+            state: root.join("run/berth/state"),
+            machines: root.join("var/lib/machines"),
+        }
+    }
+
+    pub fn container_roots(&self) -> impl DoubleEndedIterator<Item = PathBuf> + '_ {
+        self.config_roots.iter().map(|root| root.join("containers"))
+    }
+
+    /// Fresh or kept writable layers, one directory a container.
+    pub fn writable(&self) -> PathBuf {
+        self.store.join("writable")
+    }
+
+    /// `/run/berth/state/containers`: one directory for each started container.
+    pub fn container_states(&self) -> PathBuf {
+        self.state.join("containers")
+    }
+}

@@ -1,0 +1,1 @@
+//! A readable policy, compiled to the kernel's BPF. Pure.
