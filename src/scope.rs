@@ -43,6 +43,15 @@ impl Scope {
         self.config_roots.iter().map(|root| root.join("containers"))
     }
 
+    /// The unpacked tree of a layer, by its diff id `sha256:HEX`.
+    pub fn layer(&self, diff_id: &str) -> PathBuf {
+        self.layers().join(diff_id.strip_prefix("sha256:").unwrap_or(diff_id))
+    }
+
+    pub fn layers(&self) -> PathBuf {
+        self.store.join("layers")
+    }
+
     /// Fresh or kept writable layers, one directory a container.
     pub fn writable(&self) -> PathBuf {
         self.store.join("writable")

@@ -1,1 +1,77 @@
 //! Steps in, a running process out.
+//!
+//! [`start`] reads as the story of a start. The steps of a [`crate::plan::Plan`] are carried out on two sides:
+//! [`outside`] opens what needs the host's paths and privileges, [`inside`] puts it into place in the container's own
+//! namespaces; a [`channel`] joins the two. [`payload`] is the way from there to execve(2), [`handover`] what systemd
+//! is told, [`stop`] what is left to do at the end.
+
+mod birth;
+mod bus;
+mod channel;
+mod claim;
+mod devices;
+mod environment;
+mod error;
+mod filesystem;
+mod filter;
+mod handover;
+mod identity;
+mod idmap;
+mod inherited;
+mod inside;
+mod interfaces;
+mod join;
+mod machined;
+mod outside;
+mod overlay;
+mod passwd;
+mod payload;
+mod range;
+mod refresh;
+mod reload;
+mod root;
+mod sealed;
+mod start;
+mod stop;
+
+pub use error::Error;
+pub use join::{Joined, Request, join};
+
+use start::Kind;
+
+use crate::Scope;
+use crate::config::{ContainerName, NameError};
+
+const USAGE: &str =
+    "usage: berth-executor start [--transient | --scope] NAME | reload NAME | stop-post NAME | bare FILE";
+
+/// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
+pub fn main() -> i32 {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let scope = Scope::system();
+    let done = match arguments.as_slice() {
+        ["start", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Declared)),
+        ["start", "--transient", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Transient)),
+        ["start", "--scope", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Scope)),
+        ["reload", name] => named(name).and_then(|name| refresh::reload_payload(&scope, &name)),
+        ["bare", file] => match start::bare(&scope, std::path::Path::new(file)) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        ["stop-post", name] => named(name).and_then(|name| stop::stop_post(&scope, &name)),
+        _ => Err(Error::Usage(USAGE.to_owned())),
+    };
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{error}");
+            handover::status(&error.to_string());
+            error.exit_code()
+        }
+    }
+}
+
+fn named(text: &str) -> Result<ContainerName, Error> {
+    text.parse().map_err(|error: NameError| Error::Usage(error.to_string()))
+}

@@ -3,10 +3,14 @@
 //! `list`, `status` and `exec` speak of this, not of today's TOML. It is a hint about a process, never the truth
 //! about it: a reader checks the leader's start time, and the unit's state comes from systemd.
 
+use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Scope;
+use crate::config::{ContainerName, Reload};
 use crate::plan::Process;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +31,91 @@ pub struct Started {
     pub root_directory: Option<PathBuf>,
     /// First host id and size of the user namespace's range.
     pub user_namespace: Option<(u32, u32)>,
+    /// The range was picked for this start, and is locked while it runs.
+    pub free_range: bool,
     pub network: String,
     /// The TOML and its drop-ins that were used.
     pub sources: Vec<PathBuf>,
+    pub reload: Option<ReloadAction>,
     pub process: Process,
+}
+
+/// What `systemctl reload` does to the payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReloadAction {
+    Signal(i32),
+    Command(Vec<String>),
+}
+
+impl From<&Reload> for ReloadAction {
+    fn from(reload: &Reload) -> Self {
+        match reload {
+            Reload::Signal(signal) => ReloadAction::Signal(signal.0),
+            Reload::Command(command) => ReloadAction::Command(command.clone()),
+        }
+    }
+}
+
+impl Started {
+    /// `None` where nothing of this name was started, or what is saved cannot be read.
+    pub fn load(scope: &Scope, name: &ContainerName) -> Option<Started> {
+        let text = std::fs::read(path(scope, name.as_str())).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Everything that was started and not yet tidied up, by name.
+    pub fn all(scope: &Scope) -> Vec<Started> {
+        let Ok(entries) = std::fs::read_dir(scope.container_states()) else { return Vec::new() };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let mut all: Vec<Started> = names.filter_map(|name: ContainerName| Started::load(scope, &name)).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    /// Replaces what was saved by one rename. On a tmpfs there is nothing to sync.
+    pub fn save(&self, scope: &Scope) -> std::io::Result<()> {
+        let path = path(scope, &self.name);
+        let unfinished = path.with_extension("new");
+        std::fs::write(&unfinished, serde_json::to_vec(self).map_err(Error::other)?)?;
+        std::fs::rename(&unfinished, &path)
+    }
+
+    /// Fills in what `/proc` knows of the leader and of its unit.
+    pub fn complete(&mut self) -> std::io::Result<()> {
+        self.leader_start = start_time(self.leader).ok_or(ErrorKind::NotFound)?;
+        self.cgroup = cgroup_of(self.leader)?;
+        self.unit = self.cgroup.rsplit('/').next().unwrap_or_default().to_owned();
+        self.started_at = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_micros().try_into().unwrap_or(u64::MAX));
+        Ok(())
+    }
+
+    /// Whether the leader is still the process that was started.
+    pub fn is_alive(&self) -> bool {
+        start_time(self.leader) == Some(self.leader_start)
+    }
+
+    /// The machined and DNS name.
+    pub fn machine(&self) -> String {
+        self.name.replace('@', "-")
+    }
+}
+
+fn path(scope: &Scope, name: &str) -> PathBuf {
+    scope.container_states().join(name).join("started.json")
+}
+
+/// Field 22 of proc_pid_stat(5), in clock ticks since boot; the command in field 2 may hold anything but `)` last.
+fn start_time(process: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// The cgroup v2 path of a process, with a leading slash.
+fn cgroup_of(process: i32) -> std::io::Result<String> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/cgroup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("0::"));
+    line.map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::NotFound, "no cgroup v2 hierarchy"))
 }

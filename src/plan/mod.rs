@@ -1,5 +1,80 @@
 //! A container and its image as an ordered list of set-up steps. Pure: no file is opened, no system call made.
+//!
+//! Invariants: the first step makes the root, the last enters it; nothing below the root is resolved before the
+//! first or after the last. A step says what, never how: [`crate::executor`] knows the system calls.
 
+mod build;
+mod display;
+mod environment;
+mod hardening;
+mod mounts;
+mod privileges;
 mod process;
+mod step;
 
+pub use build::PlanError;
+pub use environment::merge as merge_environment;
 pub use process::{Process, SeccompChoice};
+pub use step::{DeviceNode, FileContent, IdMapping, Lower, Namespace, Placement, Step, WritableLayer};
+
+use serde::Serialize;
+
+use crate::config::{ContainerName, EnvironmentFile, Notify};
+
+/// Everything the executor does for one start, in order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    #[serde(serialize_with = "step::as_text")]
+    pub name: ContainerName,
+    /// As typed, and the digest of its manifest.
+    pub image: Option<(String, String)>,
+    pub user_namespace: UserRange,
+    /// Namespaces made new for the container, besides the user namespace.
+    pub new_namespaces: Vec<Namespace>,
+    /// Namespaces of other containers to join.
+    pub joined_namespaces: Vec<(Namespace, String)>,
+    pub steps: Vec<Step>,
+    pub process: Process,
+    /// Set apart from the process: read from files and from the unit's environment at start.
+    pub environment: EnvironmentSources,
+    /// berth-init runs as PID 1, the payload as PID 2.
+    pub init: bool,
+    pub ready_by_payload: bool,
+}
+
+/// Which host ids the container's ids stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserRange {
+    /// No user namespace.
+    Host,
+    /// Every id is itself.
+    Identity,
+    /// A free range, picked and locked at start.
+    Free {
+        size: u32,
+    },
+    Fixed {
+        base: u32,
+        size: u32,
+    },
+}
+
+/// Where variables come from that are not known before the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EnvironmentSources {
+    /// The image's own, `NAME=value`.
+    pub image: Vec<String>,
+    #[serde(serialize_with = "step::as_debug")]
+    pub files: Vec<EnvironmentFile>,
+    /// Names of the unit's environment that are passed on.
+    pub pass: Vec<String>,
+    /// The TOML's own, `NAME=value`: these win.
+    pub explicit: Vec<String>,
+}
+
+impl Plan {
+    fn ready_by(notify: Notify) -> bool {
+        notify == Notify::Container
+    }
+}

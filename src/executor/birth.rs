@@ -1,0 +1,148 @@
+//! The process that becomes the payload: made with the container's namespaces, set up, held back until it may run.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::Pid;
+
+use super::channel::{Channel, Message};
+use super::error::{AtStep, Context, Error, StepError};
+use super::identity;
+use super::inside::Inside;
+use super::payload::Payload;
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::machine::Started;
+use crate::plan::{Namespace, Plan, Process, Step, UserRange};
+use crate::sys::clone::{Clone, Cloned, clone, exit_now};
+
+/// What the new process takes along.
+pub struct Cargo {
+    pub process: Process,
+    pub filter: Vec<u8>,
+    pub init: Option<OwnedFd>,
+    pub sockets: Vec<(String, OwnedFd)>,
+}
+
+/// The executor's end: the process, and the way to talk to it. Dropping it unreleased ends the process.
+pub struct Newborn {
+    pub pid: Pid,
+    pub pidfd: OwnedFd,
+    pub channel: Channel,
+}
+
+/// Makes the process in all its namespaces at once. It waits for its handles.
+pub fn give_birth(scope: &Scope, plan: &Plan, anchor: &Path, cargo: Cargo, sibling: bool) -> Result<Newborn, Error> {
+    let step = "make the container's process";
+    for (kind, other) in &plan.joined_namespaces {
+        join(scope, *kind, other).at(format!("join the {kind:?} namespace of {other}"))?;
+    }
+    let mut namespaces = plan.new_namespaces.iter().fold(0, |flags, namespace| flags | namespace.flag());
+    if plan.user_namespace != UserRange::Host {
+        namespaces |= libc::CLONE_NEWUSER as u64;
+    }
+    let (ours, theirs) = Channel::pair().call(|| "socketpair").at(step)?;
+    match clone(&Clone { namespaces, sibling, cgroup: None }).call(|| "clone3").at(step)? {
+        Cloned::Child => {
+            drop(ours);
+            live(plan, anchor, cargo, &theirs)
+        }
+        Cloned::Parent { child, pidfd } => Ok(Newborn { pid: child, pidfd, channel: ours }),
+    }
+}
+
+/// Enters one namespace of another container; the process to come inherits it.
+fn join(scope: &Scope, kind: Namespace, other: &str) -> Result<(), StepError> {
+    let not_running = || StepError::NotRunning(other.to_owned());
+    let name: ContainerName = other.parse().map_err(|_| not_running())?;
+    let started = Started::load(scope, &name).filter(Started::is_alive).ok_or_else(not_running)?;
+    let file = match kind {
+        Namespace::Mount => "mnt",
+        Namespace::Pid => "pid",
+        Namespace::Ipc => "ipc",
+        Namespace::Uts => "uts",
+        Namespace::Cgroup => "cgroup",
+        Namespace::Network => "net",
+    };
+    let path = format!("/proc/{}/ns/{file}", started.leader);
+    let namespace =
+        openat(CWD, &path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).call(|| format!("open({path})"))?;
+    // The new process shares its number space with others then: keep their hands off while it is privileged.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .call(|| "prctl(PR_SET_DUMPABLE)")?;
+    rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), None)
+        .call(|| format!("setns({path})"))
+}
+
+/// The whole life of the process until it is the payload. Nothing here returns to the executor's own code.
+fn live(plan: &Plan, anchor: &Path, cargo: Cargo, channel: &Channel) -> ! {
+    let sockets = cargo.sockets;
+    let payload = match set_up(plan, anchor, cargo.process, cargo.filter, cargo.init, channel) {
+        Ok(Some(payload)) => payload,
+        Ok(None) => exit_now(1),
+        Err(error) => {
+            // If even that cannot be said, the end of file says that something went wrong.
+            let _ = channel.send(&Message::Failed(error.exit_code(), error.to_string()));
+            exit_now(error.exit_code());
+        }
+    };
+    let released = channel.send(&Message::Ready).is_ok() && matches!(channel.receive(), Ok(Some(Message::Run)));
+    if !released {
+        exit_now(1);
+    }
+    let error = payload.execute(&sockets);
+    eprintln!("berth-executor: {error}");
+    exit_now(match error.exit_code() {
+        code @ (126 | 127) => code,
+        _ => 125,
+    })
+}
+
+/// `None` where the executor died: nobody is left to tell.
+fn set_up(
+    plan: &Plan,
+    anchor: &Path,
+    process: Process,
+    filter: Vec<u8>,
+    init: Option<OwnedFd>,
+    channel: &Channel,
+) -> Result<Option<Payload>, Error> {
+    let mut handles: HashMap<usize, Vec<OwnedFd>> = HashMap::new();
+    loop {
+        match channel.receive().call(|| "recvmsg").at("wait for the executor")? {
+            Some(Message::Handles(batch)) => {
+                for (step, handle) in batch {
+                    handles.entry(step).or_default().push(handle);
+                }
+            }
+            Some(Message::SetUp) => break,
+            _ => return Ok(None),
+        }
+    }
+    become_root(plan).at("become root of the user namespace")?;
+    let mut inside = Inside::new(anchor, handles).at("leave the host's mounts")?;
+    for (number, step) in plan.steps.iter().enumerate() {
+        inside.carry_out(number, step).at(step)?;
+    }
+    let root = inside.root().at("enter the root")?;
+    let payload = Payload::prepare(root, process, filter, init).at("find the program")?;
+    payload.enter_directory(root).at("enter the working directory")?;
+    let console = plan.steps.contains(&Step::Console).then(open_console).transpose().at("open the terminal")?;
+    payload.start_session(console).at("start a session")?;
+    payload.drop_privileges().at("drop privileges")?;
+    Ok(Some(payload))
+}
+
+fn open_console() -> Result<OwnedFd, StepError> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/console", flags, Mode::empty()).call(|| "open(/dev/console)")
+}
+
+fn become_root(plan: &Plan) -> Result<(), StepError> {
+    if plan.user_namespace != UserRange::Host {
+        identity::become_root()?;
+    }
+    rustix::thread::set_thread_groups(&[]).call(|| "setgroups([])")
+}

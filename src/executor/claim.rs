@@ -1,0 +1,84 @@
+//! One name, one container: the state directory and its lock.
+//!
+//! The lock is an flock(2) of `/run/berth/state/containers/NAME`. Its descriptor goes into the unit's descriptor
+//! store, so systemd holds it while the unit runs and drops it when the unit ends, however it ends.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use rustix::io::Errno;
+
+use super::error::{AtStep, Context, Error};
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::machine::Started;
+
+pub struct Claim(OwnedFd);
+
+impl Claim {
+    /// Takes the name, or fails naming its holder. `stored` is the lock kept over a restart. `patience` is how long
+    /// a holder that is on its way out, or handing the name over, is waited for.
+    pub fn take(
+        scope: &Scope,
+        name: &ContainerName,
+        stored: Option<OwnedFd>,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let step = "claim the name";
+        let directory = scope.container_states().join(name.as_str());
+        make_private(&directory).at(step)?;
+        if let Some(lock) = stored {
+            // Removed and made anew since? Then the stored lock guards nothing.
+            if same_file(&lock, &directory) {
+                return Ok(Claim(lock));
+            }
+        }
+        let deadline = Instant::now() + patience;
+        loop {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let lock = match open(&directory, flags, Mode::empty()) {
+                Ok(lock) => lock,
+                Err(Errno::NOENT) => {
+                    make_private(&directory).at(step)?;
+                    continue;
+                }
+                Err(errno) => return Err(errno).call(|| format!("open({})", directory.display())).at(step),
+            };
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                // The last holder may have removed the directory between our open and the lock.
+                Ok(()) if same_file(&lock, &directory) => return Ok(Claim(lock)),
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+                Err(Errno::WOULDBLOCK) => {
+                    let holder = Started::load(scope, name).map_or("another start".to_owned(), |started| started.unit);
+                    return Err(Error::Held { name: name.to_string(), holder });
+                }
+                Err(errno) => return Err(errno).call(|| format!("flock({})", directory.display())).at(step),
+            }
+        }
+    }
+
+    pub fn lock(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn make_private(directory: &Path) -> Result<(), super::error::StepError> {
+    let describe = || format!("mkdir({})", directory.display());
+    if let Some(parent) = directory.parent() {
+        std::fs::create_dir_all(parent).call(describe)?;
+    }
+    match rustix::fs::mkdir(directory, Mode::from_raw_mode(0o700)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno).call(describe),
+    }
+}
+
+fn same_file(open: &OwnedFd, path: &Path) -> bool {
+    match (rustix::fs::fstat(open), rustix::fs::lstat(path)) {
+        (Ok(open), Ok(path)) => (open.st_dev, open.st_ino) == (path.st_dev, path.st_ino),
+        _ => false,
+    }
+}

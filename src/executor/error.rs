@@ -1,0 +1,152 @@
+//! Why a start failed: the step, the call with its arguments, the kernel's reason.
+
+use std::fmt::Display;
+
+use rustix::io::Errno;
+
+use super::passwd::IdentityError;
+use crate::config::{Diagnostics, LoadError};
+use crate::image::StoreError;
+use crate::plan::PlanError;
+
+/// Exit status of the executor for a container that cannot start as it is described (sysexits.h, `EX_CONFIG`):
+/// trying again does not help, and the unit has `RestartPreventExitStatus=78`.
+pub const EXIT_CONFIG: i32 = 78;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("{0}")]
+    Config(#[from] Diagnostics),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Image(#[from] StoreError),
+    #[error("{step}: {source}")]
+    Step { step: String, source: StepError },
+    /// As the container's side reported it.
+    #[error("{text}")]
+    Inside { exit_code: i32, text: String },
+    #[error("the container's first process ended before it was set up")]
+    Vanished,
+    #[error("{name} is already running as {holder}")]
+    Held { name: String, holder: String },
+    #[error("no free range of {0} user ids")]
+    NoRange(u32),
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// A step that failed, without its name.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error("{call}: {source}")]
+    Call { call: String, source: Errno },
+    /// With what the file system said of the failure in its context (fsopen(2)).
+    #[error("{call}: {source} ({log})")]
+    Filesystem { call: String, source: Errno, log: String },
+    #[error("{0} of the image is a symbolic link; it must be a directory")]
+    LinkedMountPoint(String),
+    #[error("{path} cannot be mapped to the container's users: its file system has no idmapped mounts")]
+    NoIdmap { path: String },
+    #[error("device {0} is not below /dev")]
+    DeviceOutsideDev(String),
+    #[error("{0} is neither a device nor a directory of devices")]
+    NotADevice(String),
+    #[error("{0} is not the null device")]
+    NotNull(String),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error("{0}: not found in the container's PATH")]
+    CommandNotFound(String),
+    #[error("{0}: not found in the container")]
+    FileNotFound(String),
+    #[error("{0}: not executable")]
+    NotExecutable(String),
+    #[error("the writable layer {directory} was made for {made_for}; run `berthctl reset {name}` to use the new image")]
+    OtherImage { name: String, directory: String, made_for: String },
+    #[error("seccomp profile {path}: {reason}")]
+    Seccomp { path: String, reason: String },
+    #[error("sd_notify: {0}")]
+    Notify(String),
+    #[error("environment file {path}, line {line}: expected NAME=value")]
+    EnvironmentFile { path: String, line: usize },
+    #[error("container {0} is not running; its namespace cannot be joined")]
+    NotRunning(String),
+    #[error("the container has neither reload-signal nor reload-command")]
+    NoReload,
+    #[error("reload-command ended with exit status {0}")]
+    ReloadFailed(i32),
+    #[error("this host has no {0}")]
+    Missing(&'static str),
+}
+
+impl Error {
+    /// 78 where only a change by the administrator helps, 126 and 127 as podman's users expect, else 1.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Error::Load(_) | Error::Config(_) | Error::Plan(_) | Error::Image(_) => EXIT_CONFIG,
+            Error::Step { source, .. } => source.exit_code(),
+            Error::Inside { exit_code, .. } => *exit_code,
+            Error::Usage(_) => 2,
+            Error::Vanished | Error::Held { .. } | Error::NoRange(_) => 1,
+        }
+    }
+}
+
+impl StepError {
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            StepError::CommandNotFound(_) | StepError::FileNotFound(_) => 127,
+            StepError::NotExecutable(_) => 126,
+            StepError::LinkedMountPoint(_)
+            | StepError::NoIdmap { .. }
+            | StepError::DeviceOutsideDev(_)
+            | StepError::NotADevice(_)
+            | StepError::Identity(_)
+            | StepError::OtherImage { .. }
+            | StepError::Seccomp { .. }
+            | StepError::EnvironmentFile { .. }
+            | StepError::Missing(_) => EXIT_CONFIG,
+            StepError::NoReload | StepError::ReloadFailed(_) => 1,
+            StepError::Call { .. }
+            | StepError::Filesystem { .. }
+            | StepError::NotNull(_)
+            | StepError::Notify(_)
+            | StepError::NotRunning(_) => 1,
+        }
+    }
+
+    pub fn call(call: impl Display, source: impl Into<Errno>) -> Self {
+        StepError::Call { call: call.to_string(), source: source.into() }
+    }
+}
+
+/// Names the call that failed.
+pub trait Context<T> {
+    fn call<D: Display>(self, name: impl FnOnce() -> D) -> Result<T, StepError>;
+}
+
+impl<T> Context<T> for Result<T, Errno> {
+    fn call<D: Display>(self, name: impl FnOnce() -> D) -> Result<T, StepError> {
+        self.map_err(|source| StepError::call(name(), source))
+    }
+}
+
+impl<T> Context<T> for std::io::Result<T> {
+    fn call<D: Display>(self, name: impl FnOnce() -> D) -> Result<T, StepError> {
+        self.map_err(|error| StepError::call(name(), Errno::from_io_error(&error).unwrap_or(Errno::IO)))
+    }
+}
+
+/// Names the step that failed.
+pub trait AtStep<T> {
+    fn at(self, step: impl Display) -> Result<T, Error>;
+}
+
+impl<T> AtStep<T> for Result<T, StepError> {
+    fn at(self, step: impl Display) -> Result<T, Error> {
+        self.map_err(|source| Error::Step { step: step.to_string(), source })
+    }
+}

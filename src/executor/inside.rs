@@ -1,0 +1,333 @@
+//! The container's side of the steps: carried out by the payload's process in its own namespaces, before it lets go
+//! of the host's file system.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, OFlags};
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
+
+use super::error::{Context, StepError};
+use super::filesystem::{Filesystem, attach};
+use super::overlay::Overlay;
+use super::root::{Missing, Root, is};
+use super::{devices, interfaces};
+use crate::plan::{FileContent, Lower, Placement, Step, WritableLayer};
+use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, RDONLY, SLAVE, set_attributes};
+
+const KERNEL: u64 = NOSUID | NODEV | NOEXEC;
+
+/// Limit on what is read from files of the image.
+const FILE_LIMIT: u64 = 16 << 20;
+
+pub struct Inside {
+    /// A tmpfs of the container's own over the state directory: where trees are attached until the root stands.
+    anchor: PathBuf,
+    handles: HashMap<usize, Vec<OwnedFd>>,
+    root: Option<Root>,
+    empty: Option<OwnedFd>,
+}
+
+impl Inside {
+    /// `anchor` is any directory of the host's; only this mount namespace sees what happens to it.
+    pub fn new(anchor: &Path, handles: HashMap<usize, Vec<OwnedFd>>) -> Result<Self, StepError> {
+        let host =
+            rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty()).call(|| "open(/)")?;
+        set_attributes(host.as_fd(), &Change { propagation: SLAVE, recursive: true, ..Change::default() })
+            .call(|| "mount_setattr(/, MS_SLAVE)")?;
+        let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0700")?.mount(NOSUID | NODEV)?;
+        rustix::mount::move_mount(&memory, "", CWD, anchor, rustix::mount::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .call(|| format!("move_mount({})", anchor.display()))?;
+        Ok(Inside { anchor: anchor.to_owned(), handles, root: None, empty: None })
+    }
+
+    pub fn carry_out(&mut self, number: usize, step: &Step) -> Result<(), StepError> {
+        let mut handles = self.handles.remove(&number).unwrap_or_default().into_iter();
+        match step {
+            Step::Root { lower, writable } => self.make_root(lower, writable, handles),
+            Step::Proc { own: true } => {
+                let proc = Filesystem::open("proc")?.set("source", "proc")?.mount(KERNEL)?;
+                self.attach_kernel("/proc", &proc)
+            }
+            Step::Sys { own: true } => {
+                let sys = Filesystem::open("sysfs")?.set("source", "sysfs")?.mount(KERNEL | RDONLY)?;
+                self.attach_kernel("/sys", &sys)
+            }
+            Step::Proc { own: false } => handles.try_for_each(|proc| self.attach_kernel("/proc", &proc)),
+            Step::Sys { own: false } => handles.try_for_each(|sys| self.attach_kernel("/sys", &sys)),
+            Step::Cgroup => self.cgroup(),
+            Step::Devices { .. } => handles.try_for_each(|dev| self.attach_kernel("/dev", &dev)),
+            Step::Terminals => self.terminals(),
+            Step::Console => handles.try_for_each(|terminal| self.console(&terminal)),
+            Step::SharedMemory { size } => {
+                let memory = Filesystem::open("tmpfs")?
+                    .set("source", "shm")?
+                    .set("mode", "1777")?
+                    .set("size", &size.to_string())?;
+                self.attach_kernel("/dev/shm", &memory.mount(KERNEL)?)
+            }
+            Step::MessageQueues => {
+                self.attach_kernel("/dev/mqueue", &Filesystem::open("mqueue")?.set("source", "mqueue")?.mount(KERNEL)?)
+            }
+            Step::Bind { target, .. } => handles.try_for_each(|mount| self.bind(&mount, target)),
+            Step::Tmpfs { target, size, mode, attributes } => {
+                let mut memory =
+                    Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", &format!("{mode:o}"))?;
+                if let Some(size) = size {
+                    memory = memory.set("size", &size.to_string())?;
+                }
+                let memory = memory.mount(*attributes)?;
+                attach(&memory, self.root()?.ensure(target, Missing::Directory)?, target)
+            }
+            Step::Overlay { target, lower, upper, attributes } => {
+                self.overlay(number, target, lower, upper.as_deref(), *attributes, handles)
+            }
+            Step::File { target, placement: Placement::Mounted, .. } => {
+                handles.try_for_each(|file| self.bind(&file, target))
+            }
+            Step::File { target, content, placement: Placement::Written } => self.write(target, content, handles),
+            Step::Credentials => handles.try_for_each(|credentials| {
+                self.attach_new(&credentials, Path::new("/run/host/credentials"), Missing::Directory)
+            }),
+            Step::NotifySocket => {
+                handles.try_for_each(|socket| self.attach_new(&socket, Path::new("/run/host/notify"), Missing::File))
+            }
+            Step::Hostname { hostname } => {
+                rustix::system::sethostname(hostname.as_bytes()).call(|| format!("sethostname({hostname})"))
+            }
+            Step::Loopback => interfaces::bring_up("lo"),
+            Step::Sysctls { values } => values.iter().try_for_each(|(key, value)| self.sysctl(key, value)),
+            Step::Mask { target } => self.hide(target, true),
+            Step::Inaccessible { target } => self.hide(target, false),
+            Step::ReadOnly { target } => self.read_only(target),
+            Step::ReadOnlyRoot => set_attributes(self.root()?.as_fd(), &Change { set: RDONLY, ..Change::default() })
+                .call(|| "mount_setattr(/, MOUNT_ATTR_RDONLY)"),
+            Step::Enter => self.enter(),
+        }
+    }
+
+    /// The root, once it stands: what comes after is done through it.
+    pub fn root(&self) -> Result<&Root, StepError> {
+        self.root.as_ref().ok_or(StepError::Missing("root file system yet"))
+    }
+
+    fn make_root(
+        &mut self,
+        lower: &Lower,
+        writable: &WritableLayer,
+        mut handles: impl Iterator<Item = OwnedFd>,
+    ) -> Result<(), StepError> {
+        let trees = self.attach_at_anchor("lower", handles.next())?;
+        let lower: Vec<PathBuf> = match lower {
+            Lower::Layers { names, .. } => names.iter().rev().map(|name| trees.join(name)).collect(),
+            Lower::Tree(_) => vec![trees],
+        };
+        let own = match writable {
+            WritableLayer::Memory => self.memory_layer("writable")?,
+            WritableLayer::Fresh { .. } | WritableLayer::Kept { .. } => {
+                self.attach_at_anchor("writable", handles.next())?
+            }
+        };
+        let scratch = self.anchor_directory("root")?;
+        let overlay = Overlay {
+            lower: &lower,
+            upper: &own.join("upper"),
+            work: &own.join("work"),
+            volatile: !matches!(writable, WritableLayer::Kept { .. }),
+        };
+        let mount = overlay.mount(&scratch, 0)?;
+        let at = rustix::fs::open(&scratch, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+            .call(|| format!("open({})", scratch.display()))?;
+        attach(&mount, at, &scratch)?;
+        self.root = Some(Root::new(mount));
+        Ok(())
+    }
+
+    fn anchor_directory(&self, name: &str) -> Result<PathBuf, StepError> {
+        let path = self.anchor.join(name);
+        std::fs::create_dir(&path).call(|| format!("mkdir({})", path.display()))?;
+        Ok(path)
+    }
+
+    fn attach_at_anchor(&self, name: &str, mount: Option<OwnedFd>) -> Result<PathBuf, StepError> {
+        let path = self.anchor_directory(name)?;
+        let mount = mount.ok_or(StepError::Missing("tree for this step"))?;
+        let at = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+            .call(|| format!("open({})", path.display()))?;
+        attach(&mount, at, &path)?;
+        Ok(path)
+    }
+
+    fn memory_layer(&self, name: &str) -> Result<PathBuf, StepError> {
+        let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0755")?.mount(0)?;
+        let path = self.attach_at_anchor(name, Some(memory))?;
+        for part in ["upper", "work"] {
+            std::fs::create_dir(path.join(part)).call(|| format!("mkdir({part})"))?;
+        }
+        Ok(path)
+    }
+
+    fn attach_kernel(&self, path: &str, mount: &OwnedFd) -> Result<(), StepError> {
+        let path = Path::new(path);
+        attach(mount, self.root()?.ensure_real_directory(path)?, path)
+    }
+
+    /// Mounts at a place of ours, made where it is missing.
+    fn attach_new(&self, mount: &OwnedFd, path: &Path, missing: Missing) -> Result<(), StepError> {
+        attach(mount, self.root()?.ensure(path, missing)?, path)
+    }
+
+    fn bind(&self, mount: &OwnedFd, target: &Path) -> Result<(), StepError> {
+        let missing = if is(mount, FileType::Directory) { Missing::Directory } else { Missing::File };
+        self.attach_new(mount, target, missing)
+    }
+
+    fn cgroup(&self) -> Result<(), StepError> {
+        let cgroup = Filesystem::open("cgroup2")?.set("source", "cgroup")?.mount(KERNEL | RDONLY)?;
+        self.attach_kernel("/sys/fs/cgroup", &cgroup)
+    }
+
+    fn terminals(&self) -> Result<(), StepError> {
+        let terminals = |group: bool| -> Result<OwnedFd, StepError> {
+            let mut devpts = Filesystem::open("devpts")?.set("source", "devpts")?.flag("newinstance")?;
+            devpts = devpts.set("ptmxmode", "0666")?.set("mode", "0620")?;
+            if group {
+                devpts = devpts.set("gid", "5")?;
+            }
+            devpts.mount(NOSUID | NOEXEC)
+        };
+        // Group 5 is `tty` in every distribution; a small user namespace may not have it.
+        let mount = terminals(true).or_else(|_| terminals(false))?;
+        self.attach_kernel("/dev/pts", &mount)
+    }
+
+    fn console(&self, terminal: &OwnedFd) -> Result<(), StepError> {
+        self.attach_new(terminal, Path::new("/dev/console"), Missing::File)
+    }
+
+    fn overlay(
+        &self,
+        number: usize,
+        target: &Path,
+        lower: &[PathBuf],
+        upper: Option<&Path>,
+        attributes: u64,
+        mut handles: impl Iterator<Item = OwnedFd>,
+    ) -> Result<(), StepError> {
+        let trees: Vec<PathBuf> = (0..lower.len())
+            .map(|tree| self.attach_at_anchor(&format!("{number}-{tree}"), handles.next()))
+            .collect::<Result<_, _>>()?;
+        let (upper, work) = match upper {
+            Some(upper) => {
+                let name = upper.file_name().unwrap_or_default().to_string_lossy();
+                let parent = self.attach_at_anchor(&format!("{number}-upper"), handles.next())?;
+                let work = parent.join(format!(".{name}.work"));
+                match std::fs::create_dir(&work) {
+                    Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                        return Err(error).call(|| format!("mkdir({})", work.display()));
+                    }
+                    _ => (parent.join(&*name), work),
+                }
+            }
+            None => {
+                let own = self.memory_layer(&format!("{number}-upper"))?;
+                (own.join("upper"), own.join("work"))
+            }
+        };
+        let scratch = self.anchor_directory(&format!("{number}-scratch"))?;
+        let overlay = Overlay { lower: &trees, upper: &upper, work: &work, volatile: false };
+        let mount = overlay.mount(&scratch, attributes)?;
+        self.attach_new(&mount, target, Missing::Directory)
+    }
+
+    fn write(
+        &self,
+        target: &Path,
+        content: &FileContent,
+        mut handles: impl Iterator<Item = OwnedFd>,
+    ) -> Result<(), StepError> {
+        let bytes = match content {
+            FileContent::Text(text) => text.clone().into_bytes(),
+            FileContent::Host(path) => match handles.next() {
+                Some(file) => {
+                    let mut bytes = Vec::new();
+                    let mut file = std::io::Read::take(std::fs::File::from(file), FILE_LIMIT);
+                    std::io::Read::read_to_end(&mut file, &mut bytes).call(|| format!("read {}", path.display()))?;
+                    bytes
+                }
+                None => return Ok(()),
+            },
+        };
+        let root = self.root()?;
+        root.ensure(target.parent().unwrap_or(target), Missing::Directory)?;
+        root.replace_file(target, &bytes)
+    }
+
+    fn sysctl(&self, key: &str, value: &str) -> Result<(), StepError> {
+        let path = Path::new("/proc/sys").join(key.replace('.', "/"));
+        let describe = || format!("write “{value}” to {}", path.display());
+        let file = self.root()?.open(&path, OFlags::WRONLY | OFlags::NOFOLLOW).call(describe)?;
+        std::io::Write::write_all(&mut std::fs::File::from(file), value.as_bytes()).call(describe)
+    }
+
+    /// Over a file the null device, over a directory one empty read-only file system that all of them share.
+    fn hide(&mut self, target: &Path, may_be_missing: bool) -> Result<(), StepError> {
+        let found = match self.root()?.open(target, OFlags::PATH) {
+            // Missing, or below something that is hidden already.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if may_be_missing => return Ok(()),
+            other => other.call(|| format!("openat2({})", target.display()))?,
+        };
+        if is(&found, FileType::Directory) {
+            if self.empty.is_none() {
+                let empty = Filesystem::open("tmpfs")?
+                    .set("source", "tmpfs")?
+                    .set("mode", "0000")?
+                    .set("size", "0")?
+                    .set("nr_inodes", "1")?;
+                let empty = empty.mount(KERNEL | RDONLY)?;
+                // Attached once, so that it can be cloned wherever it is needed.
+                let path = self.anchor_directory("empty")?;
+                let at = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+                    .call(|| format!("open({})", path.display()))?;
+                attach(&empty, at, &path)?;
+                self.empty = Some(empty);
+            }
+            let empty = self.empty.as_ref().ok_or(StepError::Missing("empty file system"))?;
+            return attach(clone_mount(empty.as_fd(), target)?, found, target);
+        }
+        let null = devices::null(self.root()?)?;
+        attach(clone_mount(null.as_fd(), target)?, found, target)
+    }
+
+    fn read_only(&self, target: &Path) -> Result<(), StepError> {
+        let found = match self.root()?.open(target, OFlags::PATH) {
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => return Ok(()),
+            other => other.call(|| format!("openat2({})", target.display()))?,
+        };
+        let mount = clone_mount(found.as_fd(), target)?;
+        set_attributes(mount.as_fd(), &Change { set: RDONLY, recursive: true, ..Change::default() })
+            .call(|| format!("mount_setattr({})", target.display()))?;
+        attach(&mount, found, target)
+    }
+
+    /// pivot_root(2) with both places the same, as its manual page shows: the old root ends up on top of the new
+    /// one and is let go.
+    fn enter(&self) -> Result<(), StepError> {
+        rustix::process::fchdir(self.root()?).call(|| "fchdir to the root")?;
+        rustix::process::pivot_root(".", ".").call(|| "pivot_root")?;
+        rustix::mount::unmount(".", UnmountFlags::DETACH).call(|| "umount of the host's root")?;
+        rustix::process::chdir("/").call(|| "chdir(/)")
+    }
+}
+
+/// A detached copy of the mount below an open file or directory.
+fn clone_mount(open: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, StepError> {
+    use rustix::mount::{OpenTreeFlags, open_tree};
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(open, "", flags).call(|| format!("open_tree({})", path.display()))
+}

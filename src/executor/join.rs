@@ -1,0 +1,217 @@
+//! One more process in a running container: `berthctl exec` and `shell`.
+//!
+//! It is born in the unit's cgroup and enters the namespaces of the container's leader, with the same capabilities,
+//! filter and labels as the payload. Nothing here talks to systemd.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, pidfd_open};
+
+use super::channel::{Channel, Message};
+use super::error::{AtStep, Context, Error, StepError};
+use super::payload::Payload;
+use super::root::Root;
+use super::{filter, identity};
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::machine::Started;
+use crate::plan::{Process, merge_environment};
+use crate::sys::clone::{Clone, Cloned, clone, enter, exit_now};
+
+/// Namespaces by their file in `/proc/PID/ns` and their flag, the user namespace first.
+const NAMESPACES: [(&str, i32); 7] = [
+    ("user", libc::CLONE_NEWUSER),
+    ("mnt", libc::CLONE_NEWNS),
+    ("pid", libc::CLONE_NEWPID),
+    ("ipc", libc::CLONE_NEWIPC),
+    ("uts", libc::CLONE_NEWUTS),
+    ("net", libc::CLONE_NEWNET),
+    ("cgroup", libc::CLONE_NEWCGROUP),
+];
+
+/// What to run, where it differs from the payload.
+#[derive(Debug, Default)]
+pub struct Request {
+    pub command: Vec<String>,
+    pub user: Option<String>,
+    /// `NAME=value`, over the payload's environment.
+    pub environment: Vec<String>,
+    pub working_directory: Option<PathBuf>,
+    /// A new terminal of the container's own becomes standard input, output and error.
+    pub terminal: bool,
+    /// Without it, and without a terminal, standard input is empty.
+    pub interactive: bool,
+}
+
+/// The process, once it runs the command.
+pub struct Joined {
+    pub pid: Pid,
+    pub pidfd: OwnedFd,
+    /// The other end of its terminal.
+    pub terminal: Option<OwnedFd>,
+}
+
+/// Runs a command in the container. The caller must be single-threaded and is its parent.
+pub fn join(scope: &Scope, name: &ContainerName, request: &Request) -> Result<Joined, Error> {
+    let not_running = || StepError::NotRunning(name.to_string());
+    let started = Started::load(scope, name).ok_or_else(not_running).at("find the container")?;
+    let leader = Pid::from_raw(started.leader).ok_or_else(not_running).at("find the container")?;
+    let pidfd = pidfd_open(leader, PidfdFlags::empty()).map_err(|_| not_running()).at("find the container")?;
+    // Asked after the descriptor was opened: it refers to the leader, or this fails.
+    if !started.is_alive() {
+        return Err(not_running()).at("find the container");
+    }
+    let process = process(&started.process, request);
+    let filter = filter::program(&process).at("compile the seccomp filter")?;
+    let (ours, theirs) = Channel::pair().call(|| "socketpair").at("make the process")?;
+    let entered = foreign_namespaces(leader).at("enter the namespaces")?;
+    // Only a child of ours gets the PID namespace, so that one is entered here.
+    if entered & libc::CLONE_NEWPID as u64 != 0 {
+        enter(pidfd.as_fd(), libc::CLONE_NEWPID as u64).call(|| "setns(pid)").at("enter the namespaces")?;
+    }
+    match born_in_cgroup(&started.cgroup).at("make the process")? {
+        Cloned::Child => {
+            drop(ours);
+            let error = match become_it(pidfd.as_fd(), entered, process, filter, request, &theirs) {
+                Ok(payload) => AtStep::<()>::at(Err(payload.execute(&[])), "run the command").err(),
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                // Without a reader there is nobody to tell.
+                let _ = theirs.send(&Message::Failed(error.exit_code(), error.to_string()));
+            }
+            exit_now(125)
+        }
+        Cloned::Parent { child, pidfd } => {
+            drop(theirs);
+            let terminal = until_running(&ours)?;
+            Ok(Joined { pid: child, pidfd, terminal })
+        }
+    }
+}
+
+/// End of file means that execve(2) closed the channel.
+fn until_running(channel: &Channel) -> Result<Option<OwnedFd>, Error> {
+    let mut terminal = None;
+    loop {
+        match channel.receive().call(|| "recvmsg").at("wait for the process")? {
+            Some(Message::Handles(handles)) => terminal = handles.into_iter().next().map(|(_, fd)| fd),
+            Some(Message::Failed(exit_code, text)) => return Err(Error::Inside { exit_code, text }),
+            Some(_) => {}
+            None => return Ok(terminal),
+        }
+    }
+}
+
+fn process(payload: &Process, request: &Request) -> Process {
+    let mut process = payload.clone();
+    let inherited = payload.environment.iter().filter(|entry| {
+        // Addressed to the payload alone.
+        !["NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_"].iter().any(|name| entry.starts_with(name))
+            && !(request.user.is_some() && entry.starts_with("HOME="))
+    });
+    process.environment = merge_environment(inherited.chain(&request.environment).map(String::as_str));
+    if !request.command.is_empty() {
+        process.argv = request.command.clone();
+    }
+    if request.user.is_some() {
+        process.user = request.user.clone();
+        process.groups.clear();
+    }
+    if let Some(directory) = &request.working_directory {
+        process.working_directory = directory.clone();
+    }
+    process
+}
+
+/// Flags of the namespaces in which the leader is not where we are; entering one's own is an error for some.
+fn foreign_namespaces(leader: Pid) -> Result<u64, StepError> {
+    let mut flags = 0;
+    for (file, flag) in NAMESPACES {
+        let theirs = format!("/proc/{}/ns/{file}", leader.as_raw_nonzero());
+        let there = rustix::fs::stat(&theirs).call(|| format!("stat({theirs})"))?;
+        let here = rustix::fs::stat(format!("/proc/self/ns/{file}")).call(|| format!("stat(/proc/self/ns/{file})"))?;
+        if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) {
+            flags |= flag as u64;
+        }
+    }
+    Ok(flags)
+}
+
+/// In the unit's own cgroup, or in a leaf beside what an inner systemd made of it.
+fn born_in_cgroup(path: &str) -> Result<Cloned, StepError> {
+    let path = Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/'));
+    let open = |path: &Path| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).call(|| format!("open({})", path.display()))
+    };
+    let born = |cgroup: BorrowedFd<'_>| clone(&Clone { cgroup: Some(cgroup), ..Clone::default() });
+    match born(open(&path)?.as_fd()) {
+        Err(Errno::BUSY) => {
+            let leaf = path.join("exec");
+            match rustix::fs::mkdir(&leaf, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno).call(|| format!("mkdir({})", leaf.display())),
+            }
+            born(open(&leaf)?.as_fd()).call(|| "clone3(CLONE_INTO_CGROUP)")
+        }
+        other => other.call(|| "clone3(CLONE_INTO_CGROUP)"),
+    }
+}
+
+fn become_it(
+    leader: BorrowedFd<'_>,
+    namespaces: u64,
+    process: Process,
+    filter: Vec<u8>,
+    request: &Request,
+    channel: &Channel,
+) -> Result<Payload, Error> {
+    let step = "enter the namespaces";
+    // The container's processes see this one from here on: keep their hands off while it is privileged
+    // (CVE-2016-9962).
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).call(|| "prctl(PR_SET_DUMPABLE)").at(step)?;
+    enter(leader, namespaces & !(libc::CLONE_NEWPID as u64)).call(|| "setns").at(step)?;
+    if namespaces & libc::CLONE_NEWUSER as u64 != 0 {
+        identity::become_root().at(step)?;
+    }
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let root = Root::new(root.call(|| "open(/)").at(step)?);
+    let terminal = match request.terminal {
+        true => {
+            let (controller, terminal) = open_terminal(&root).at("make a terminal")?;
+            channel.send_handles(&[(0, controller.as_fd())]).call(|| "sendmsg").at("make a terminal")?;
+            Some(terminal)
+        }
+        false if !request.interactive => {
+            close_input(&root).at("empty standard input")?;
+            None
+        }
+        false => None,
+    };
+    let payload = Payload::prepare(&root, process, filter, None).at("find the program")?;
+    payload.enter_directory(&root).at("enter the working directory")?;
+    payload.start_session(terminal).at("start a session")?;
+    payload.drop_privileges().at("drop privileges")?;
+    Ok(payload)
+}
+
+/// A terminal of the container's own devpts: its number means the same inside as the descriptor does.
+fn open_terminal(root: &Root) -> Result<(OwnedFd, OwnedFd), StepError> {
+    let controller =
+        root.open(Path::new("/dev/pts/ptmx"), OFlags::RDWR | OFlags::NOCTTY).call(|| "openat2(/dev/pts/ptmx)")?;
+    // Not a device of the container's making: only devpts answers this.
+    rustix::pty::unlockpt(&controller).call(|| "ioctl(TIOCSPTLCK)")?;
+    let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY | rustix::pty::OpenptFlags::CLOEXEC;
+    let terminal = rustix::pty::ioctl_tiocgptpeer(&controller, flags).call(|| "ioctl(TIOCGPTPEER)")?;
+    Ok((controller, terminal))
+}
+
+/// Whatever the container has at that path, it is its own: nothing of the host's is read.
+fn close_input(root: &Root) -> Result<(), StepError> {
+    let null = root.open(Path::new("/dev/null"), OFlags::RDONLY | OFlags::NOCTTY).call(|| "openat2(/dev/null)")?;
+    crate::sys::descriptors::place(null.as_fd(), 0).call(|| "dup2 of /dev/null")
+}

@@ -1,0 +1,321 @@
+//! The host's side of the steps: opening what needs the host's paths or privileges, as detached mounts.
+//!
+//! Trees are opened before the container's namespaces exist; their owners are mapped as soon as its user namespace
+//! does. A detached mount needs no path and vanishes with its last descriptor.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid};
+use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::process::Pid;
+
+use super::error::{AtStep, Context, Error, StepError};
+use super::filesystem::Filesystem;
+use super::range::Range;
+use super::{devices, idmap};
+use crate::plan::{FileContent, IdMapping, Lower, Placement, Plan, Step, WritableLayer};
+use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, PRIVATE, RDONLY, set_attributes};
+
+/// What a step hands to the container's side.
+pub struct Handle {
+    step: usize,
+    mount: OwnedFd,
+    owners: Owners,
+    path: PathBuf,
+}
+
+/// Whose files appear as whose.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Owners {
+    /// As they are.
+    Unmapped,
+    /// By the container's map; without it the container cannot work.
+    Mapped,
+    /// By the container's map, where the file system can.
+    MappedIfPossible,
+    /// One id alone becomes the container's root.
+    Single { uid: u32, gid: u32 },
+}
+
+pub struct Outside<'a> {
+    pub plan: &'a Plan,
+    pub range: Option<&'a Range>,
+    /// The container's state directory.
+    pub state: &'a Path,
+}
+
+impl Outside<'_> {
+    /// Opens everything; nothing is mounted anywhere yet.
+    pub fn open(&self) -> Result<Vec<Handle>, Error> {
+        let mut handles = Vec::new();
+        for (number, step) in self.plan.steps.iter().enumerate() {
+            let opened = self.open_step(step).at(step)?;
+            handles.extend(opened.into_iter().map(|(mount, owners, path)| Handle {
+                step: number,
+                mount,
+                owners,
+                path,
+            }));
+        }
+        Ok(handles)
+    }
+
+    fn open_step(&self, step: &Step) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
+        match step {
+            Step::Root { lower, writable } => self.open_root(lower, writable),
+            Step::Proc { own: false } => self.host_file_system("/proc", 0),
+            Step::Sys { own: false } => self.host_file_system("/sys", RDONLY),
+            Step::Devices { nodes } => {
+                let owner = self.range.map_or(0, |range| range.base);
+                Ok(vec![(devices::make(nodes, owner)?, Owners::Unmapped, "/dev".into())])
+            }
+            Step::Console => Ok(vec![self.console()?]),
+            Step::Bind { source, recursive, optional, propagation, idmap, attributes, clear, .. } => {
+                if *optional && !source.exists() {
+                    return Ok(Vec::new());
+                }
+                let change = Change {
+                    set: *attributes,
+                    clear: *clear,
+                    propagation: *propagation,
+                    idmap: None,
+                    recursive: *recursive,
+                };
+                Ok(vec![self.bind(source, &change, *idmap)?])
+            }
+            Step::Overlay { lower, upper, .. } => {
+                let lower = lower.iter().map(PathBuf::as_path);
+                let upper = upper.iter().filter_map(|upper| upper.parent());
+                lower.chain(upper).map(|path| self.tree(path)).collect()
+            }
+            Step::File { target, content, placement: Placement::Mounted } => self.file(target, content),
+            Step::File { content: FileContent::Host(path), placement: Placement::Written, .. } => self.host_file(path),
+            Step::Credentials => self.credentials(),
+            Step::NotifySocket => match std::env::var_os("NOTIFY_SOCKET") {
+                Some(socket) => Ok(vec![self.bind(Path::new(&socket), &Change::default(), IdMapping::Unmapped)?]),
+                None => Ok(Vec::new()),
+            },
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn open_root(&self, lower: &Lower, writable: &WritableLayer) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
+        let lower = match lower {
+            Lower::Layers { directory, .. } => self.tree(directory)?,
+            Lower::Tree(tree) => self.tree(tree)?,
+        };
+        let directory = match writable {
+            WritableLayer::Memory => return Ok(vec![lower]),
+            WritableLayer::Fresh { directory } => {
+                remove_tree(directory)?;
+                make_writable(directory)?;
+                directory
+            }
+            WritableLayer::Kept { directory, made_for } => {
+                self.keep_writable(directory, made_for)?;
+                directory
+            }
+        };
+        Ok(vec![lower, self.tree(directory)?])
+    }
+
+    /// A kept layer belongs to one image: on another it would show a mixture of both.
+    fn keep_writable(&self, directory: &Path, made_for: &str) -> Result<(), StepError> {
+        let note = directory.join("made-for");
+        match std::fs::read_to_string(&note) {
+            Ok(known) if known == made_for => return Ok(()),
+            Ok(known) => {
+                return Err(StepError::OtherImage {
+                    name: self.plan.name.to_string(),
+                    directory: directory.display().to_string(),
+                    made_for: known,
+                });
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).call(|| format!("read {}", note.display())),
+        }
+        // The note is written last, so a layer without one was never used.
+        remove_tree(directory)?;
+        make_writable(directory)?;
+        std::fs::write(&note, made_for).call(|| format!("write {}", note.display()))
+    }
+
+    fn tree(&self, path: &Path) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
+        let mount = clone_tree(path, false)?;
+        set_attributes(mount.as_fd(), &Change { propagation: PRIVATE, ..Change::default() })
+            .call(|| format!("mount_setattr({})", path.display()))?;
+        Ok((mount, Owners::Mapped, path.to_owned()))
+    }
+
+    fn bind(
+        &self,
+        source: &Path,
+        change: &Change<'_>,
+        idmap: IdMapping,
+    ) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
+        let mount = clone_tree(source, change.recursive)?;
+        set_attributes(mount.as_fd(), change).call(|| format!("mount_setattr({})", source.display()))?;
+        let owners = match idmap {
+            IdMapping::Unmapped => Owners::Unmapped,
+            IdMapping::WherePossible => Owners::MappedIfPossible,
+            IdMapping::RootOwner => Owners::Single { uid: 0, gid: 0 },
+            IdMapping::Owner => {
+                let about = std::fs::metadata(source).call(|| format!("stat({})", source.display()))?;
+                Owners::Single { uid: about.uid(), gid: about.gid() }
+            }
+        };
+        Ok((mount, owners, source.to_owned()))
+    }
+
+    fn host_file_system(&self, path: &str, attributes: u64) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
+        let change = Change {
+            set: attributes | NOSUID | NODEV | NOEXEC,
+            propagation: PRIVATE,
+            recursive: true,
+            ..Change::default()
+        };
+        Ok(vec![self.bind(Path::new(path), &change, IdMapping::Unmapped)?])
+    }
+
+    /// The terminal on standard input. It was made for this container, so its root may own it.
+    fn console(&self) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
+        let terminal = rustix::stdio::stdin();
+        if let Some(range) = self.range {
+            let owner = (Uid::from_raw(range.base), Gid::from_raw(range.base));
+            rustix::fs::fchown(terminal, Some(owner.0), Some(owner.1)).call(|| "fchown of the terminal")?;
+        }
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+        let mount = open_tree(terminal, "", flags).call(|| "open_tree of the terminal")?;
+        Ok((mount, Owners::Unmapped, "/dev/console".into()))
+    }
+
+    /// A file of ours, kept in the state directory while the container runs and mounted read-only.
+    fn file(&self, target: &Path, content: &FileContent) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
+        let name = target.file_name().unwrap_or_default();
+        let path = self.state.join("files").join(name);
+        match content {
+            FileContent::Text(text) => std::fs::write(&path, text).call(|| format!("write {}", path.display()))?,
+            FileContent::Host(host) => match std::fs::copy(host, &path) {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error).call(|| format!("copy {}", host.display())),
+            },
+        }
+        if let Some(range) = self.range {
+            let (uid, gid) = (Uid::from_raw(range.base), Gid::from_raw(range.base));
+            rustix::fs::chown(&path, Some(uid), Some(gid)).call(|| format!("chown {}", path.display()))?;
+        }
+        let change = Change { set: RDONLY | NOSUID | NODEV | NOEXEC, propagation: PRIVATE, ..Change::default() };
+        Ok(vec![self.bind(&path, &change, IdMapping::Unmapped)?])
+    }
+
+    fn host_file(&self, path: &Path) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
+        match std::fs::File::open(path) {
+            Ok(file) => Ok(vec![(file.into(), Owners::Unmapped, path.to_owned())]),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error).call(|| format!("open({})", path.display())),
+        }
+    }
+
+    /// systemd's directory is readable by its own user only: a copy for the container's root, in memory that is
+    /// never swapped out where the kernel can promise that.
+    fn credentials(&self) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
+        let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(Vec::new()) };
+        let describe = || "copy the credentials";
+        let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0500")?;
+        // Since kernel 6.4; without it the copy is as swappable as any process's memory.
+        let _ = memory.try_set("noswap", "");
+        let memory = memory.mount(NOSUID | NODEV | NOEXEC)?;
+        let owner = self.range.map(|range| (Uid::from_raw(range.base), Gid::from_raw(range.base)));
+        let own = |name: &Path| match owner {
+            Some((uid, gid)) => {
+                let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
+                rustix::fs::chownat(&memory, name, Some(uid), Some(gid), flags)
+            }
+            None => Ok(()),
+        };
+        for entry in std::fs::read_dir(&directory).call(describe)? {
+            let entry = entry.call(describe)?;
+            let name = PathBuf::from(entry.file_name());
+            let content = std::fs::read(entry.path()).call(describe)?;
+            let flags = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+            let file = rustix::fs::openat(&memory, &name, flags, Mode::from_raw_mode(0o400)).call(describe)?;
+            std::io::Write::write_all(&mut std::fs::File::from(file), &content).call(describe)?;
+            own(&name).call(describe)?;
+        }
+        own(Path::new("")).call(describe)?;
+        set_attributes(memory.as_fd(), &Change { set: RDONLY, ..Change::default() }).call(describe)?;
+        Ok(vec![(memory, Owners::Unmapped, directory.into())])
+    }
+}
+
+/// Gives every handle the owners it is to have, now that the container's user namespace is mapped.
+pub fn map_owners(handles: &[Handle], plan: &Plan, range: Option<&Range>, payload: Pid) -> Result<(), Error> {
+    let Some(range) = range else { return Ok(()) };
+    let mut namespaces: HashMap<Owners, OwnedFd> = HashMap::new();
+    for handle in handles {
+        let step = &plan.steps[handle.step];
+        let key = match handle.owners {
+            Owners::Unmapped => continue,
+            // Every id is itself already.
+            Owners::Mapped | Owners::MappedIfPossible if range.base == 0 => continue,
+            Owners::MappedIfPossible => Owners::Mapped,
+            other => other,
+        };
+        if !namespaces.contains_key(&key) {
+            let namespace = match key {
+                Owners::Single { uid, gid } => {
+                    idmap::namespace_with(&format!("{uid} {} 1\n", range.base), &format!("{gid} {} 1\n", range.base))
+                }
+                _ => idmap::user_namespace(payload),
+            };
+            namespaces.insert(key, namespace.at(step)?);
+        }
+        let recursive = matches!(step, Step::Bind { recursive: true, .. });
+        let change = Change { idmap: Some(namespaces[&key].as_fd()), recursive, ..Change::default() };
+        match set_attributes(handle.mount.as_fd(), &change) {
+            Ok(()) => {}
+            // A file system without idmapped mounts, or one that is mapped already.
+            Err(Errno::INVAL | Errno::PERM) if handle.owners == Owners::MappedIfPossible => {}
+            Err(Errno::INVAL) => {
+                return Err(StepError::NoIdmap { path: handle.path.display().to_string() }).at(step);
+            }
+            Err(errno) => return Err(errno).call(|| format!("mount_setattr({})", handle.path.display())).at(step),
+        }
+    }
+    Ok(())
+}
+
+impl Handle {
+    pub fn for_step(&self) -> (usize, BorrowedFd<'_>) {
+        (self.step, self.mount.as_fd())
+    }
+}
+
+fn clone_tree(path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    open_tree(CWD, path, flags).call(|| format!("open_tree({})", path.display()))
+}
+
+fn make_writable(directory: &Path) -> Result<(), StepError> {
+    for path in [directory.join("upper"), directory.join("work")] {
+        std::fs::create_dir_all(&path).call(|| format!("mkdir({})", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Removes a directory of ours and all below it; links are removed, not followed. Absent is as good.
+pub fn remove_tree(directory: &Path) -> Result<(), StepError> {
+    match std::fs::remove_dir_all(directory) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).call(|| format!("remove {}", directory.display())),
+    }
+}

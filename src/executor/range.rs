@@ -1,0 +1,146 @@
+//! A range of user ids for one container, disjoint from every other's.
+//!
+//! Ranges are picked from systemd's container range and locked in systemd-nspawn's own lock files, so that the two
+//! never hand out the same one (uid-gid.html, "Container UID ranges"; nspawn.c, `uid_shift_pick`).
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+
+use super::error::Error;
+use super::inherited::Inherited;
+use crate::config::ContainerName;
+use crate::plan::UserRange;
+
+const FIRST: u32 = 524_288;
+const LAST: u32 = 1_879_048_191;
+/// Ranges begin at multiples of this, as nspawn's do.
+const SLOT: u32 = 65_536;
+const LOCKS: &str = "/run/systemd/nspawn-uid";
+/// How many slots are tried before the host is called full.
+const TRIES: u32 = 4096;
+
+/// What the container's ids stand for on the host.
+pub struct Range {
+    pub base: u32,
+    pub size: u32,
+    /// One lock a slot; none for a range the administrator fixed.
+    locks: Vec<(u32, OwnedFd)>,
+}
+
+impl Range {
+    /// `None` where there is no user namespace.
+    pub fn pick(wanted: UserRange, name: &ContainerName, inherited: &mut Inherited) -> Result<Option<Range>, Error> {
+        match wanted {
+            UserRange::Host => Ok(None),
+            UserRange::Identity => Ok(Some(Range { base: 0, size: u32::MAX, locks: Vec::new() })),
+            UserRange::Fixed { base, size } => Ok(Some(Range { base, size, locks: Vec::new() })),
+            UserRange::Free { size } => match Range::stored(size, inherited) {
+                Some(range) => Ok(Some(range)),
+                None => Range::free(size, name).map(Some),
+            },
+        }
+    }
+
+    /// The range held over a restart.
+    fn stored(size: u32, inherited: &mut Inherited) -> Option<Range> {
+        let mut locks = Vec::new();
+        while let Some((base, lock)) = inherited.take_ours("range-") {
+            locks.push((base.parse().ok()?, lock));
+        }
+        locks.sort_by_key(|(base, _)| *base);
+        let enough = locks.len() as u32 == size.div_ceil(SLOT);
+        enough.then(|| Range { base: locks[0].0, size, locks })
+    }
+
+    fn free(size: u32, name: &ContainerName) -> Result<Range, Error> {
+        let slots = size.div_ceil(SLOT).max(1);
+        let choices = (LAST - FIRST + 1) / SLOT - (slots - 1);
+        let taken = assigned_to_users();
+        let first = hash(name.as_str()) % choices;
+        for attempt in 0..TRIES.min(choices) {
+            let base = FIRST + (first + attempt) % choices * SLOT;
+            let range = base..base + slots * SLOT;
+            if taken.iter().any(|id| range.contains(id)) {
+                continue;
+            }
+            if let Some(locks) = (0..slots).map(|slot| lock(base + slot * SLOT)).collect() {
+                return Ok(Range { base, size, locks });
+            }
+        }
+        Err(Error::NoRange(size))
+    }
+
+    /// Locks to keep while the container runs, with the names they are stored by.
+    pub fn locks(&self) -> impl Iterator<Item = (String, BorrowedFd<'_>)> {
+        self.locks.iter().map(|(base, lock)| (format!("range-{base}"), lock.as_fd()))
+    }
+
+    /// A line of `/proc/PID/uid_map` (user_namespaces(7)).
+    pub fn map_line(&self) -> String {
+        format!("0 {} {}\n", self.base, self.size)
+    }
+}
+
+/// Removes the lock files of a range that is given up.
+pub fn forget(base: u32, size: u32) {
+    for slot in 0..size.div_ceil(SLOT) {
+        // Absent where the range was fixed by the administrator.
+        let _ = std::fs::remove_file(lock_path(base + slot * SLOT));
+    }
+}
+
+fn lock_path(base: u32) -> std::path::PathBuf {
+    Path::new(LOCKS).join(base.to_string())
+}
+
+/// systemd takes these with `F_OFD_SETLK`: the lock lives as long as the open file, wherever its descriptor goes.
+fn lock(base: u32) -> Option<(u32, OwnedFd)> {
+    let path = lock_path(base);
+    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let open = || open(&path, flags, Mode::from_raw_mode(0o600));
+    let file = match open() {
+        Err(Errno::NOENT) => {
+            std::fs::create_dir_all(LOCKS).ok()?;
+            open().ok()?
+        }
+        other => other.ok()?,
+    };
+    let whole_file =
+        libc::flock { l_type: libc::F_WRLCK as _, l_whence: libc::SEEK_SET as _, l_start: 0, l_len: 0, l_pid: 0 };
+    nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_OFD_SETLK(&whole_file)).ok()?;
+    // The last holder may have removed the file between our open and the lock.
+    let stat = rustix::fs::fstat(&file).ok()?;
+    (stat.st_nlink > 0).then_some((base, file))
+}
+
+/// Ids of the host's own users and groups at or past the container range.
+fn assigned_to_users() -> Vec<u32> {
+    ["/etc/passwd", "/etc/group"]
+        .iter()
+        .filter_map(|path| File::open(path).ok())
+        .filter_map(|file| std::io::read_to_string(file).ok())
+        .flat_map(|text| text.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok()).collect::<Vec<u32>>())
+        .filter(|id| *id >= FIRST)
+        .collect()
+}
+
+/// FNV-1a: spreads names over the range; the same name tends to get the same ids again.
+fn hash(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_lies_in_systemds_container_range() {
+        let choices = (LAST - FIRST + 1) / SLOT;
+        assert_eq!(FIRST % SLOT, 0);
+        assert_eq!(FIRST + (choices - 1) * SLOT + (SLOT - 1), LAST);
+    }
+}

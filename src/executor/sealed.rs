@@ -1,0 +1,23 @@
+//! Our own program as a sealed file in memory, to be run inside a container that may try to overwrite what it runs
+//! (CVE-2019-5736).
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+use super::error::{Context, StepError};
+
+/// A sealed copy of the program at `path`; it must be static, since it runs in a root that is not ours.
+pub fn copy(path: &Path) -> Result<OwnedFd, StepError> {
+    let describe = || format!("copy {}", path.display());
+    let program = std::fs::read(path).call(describe)?;
+    let name = path.file_name().unwrap_or_default();
+    let memory = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).call(|| "memfd_create")?;
+    let mut file = std::fs::File::from(memory);
+    std::io::Write::write_all(&mut file, &program).call(describe)?;
+    let memory = OwnedFd::from(file);
+    fcntl_add_seals(&memory, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)
+        .call(|| "fcntl(F_ADD_SEALS)")?;
+    Ok(memory)
+}

@@ -1,0 +1,230 @@
+//! One start, from a name to a payload that systemd supervises.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::birth::{Cargo, Newborn, give_birth};
+use super::channel::Message;
+use super::claim::Claim;
+use super::error::{AtStep, Context, Error, StepError};
+use super::inherited::Inherited;
+use super::outside::{Outside, map_owners};
+use super::range::Range;
+use super::reload::Reload;
+use super::{environment, filter, handover, idmap, machined, reload, sealed};
+use crate::Scope;
+use crate::config::{ContainerName, NameError, RootSource, Sources};
+use crate::image::Store;
+use crate::machine::{ReloadAction, Signals, Started, attend};
+use crate::plan::{Plan, Process, UserRange};
+use crate::sys::privilege;
+
+const INIT: &str = "/usr/lib/berth/berth-init";
+
+/// How long a name that is being handed over, or given up, is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where the description comes from and who the payload's parent is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A TOML file in the search roots; systemd is the parent.
+    Declared,
+    /// `berthctl run`: the TOML is in the state directory; systemd is the parent.
+    Transient,
+    /// `berthctl run --scope`: as transient, but berthctl is the parent and holds the name.
+    Scope,
+    /// A TOML file anywhere, no systemd: the executor stays and waits for the payload, as `crun run` does.
+    Bare,
+}
+
+/// A container that is set up and waits to be released, with what must outlive its start.
+struct Prepared {
+    newborn: Newborn,
+    started: Started,
+    ready_by_payload: bool,
+    claim: Option<Claim>,
+    range: Option<Range>,
+    image_lock: Option<OwnedFd>,
+    reload: Option<Reload>,
+}
+
+/// Starts the container and returns once it is the parent's to supervise.
+pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Error> {
+    let state = scope.container_states().join(name.as_str());
+    let (sources, claim, inherited) = match kind {
+        Kind::Declared => {
+            let (claim, inherited) = claim(scope, name)?;
+            (Sources::load(scope, name)?, Some(claim), inherited)
+        }
+        Kind::Transient => {
+            let (claim, inherited) = claim(scope, name)?;
+            (Sources::from_file(&state.join("container.toml"), name.clone())?, Some(claim), inherited)
+        }
+        Kind::Scope | Kind::Bare => {
+            (Sources::from_file(&state.join("container.toml"), name.clone())?, None, Inherited::take())
+        }
+    };
+    let prepared = prepare(scope, name, &sources, claim, inherited, kind)?;
+    if prepared.claim.is_some() {
+        hand_over(&prepared)?;
+    } else {
+        tell_parent(prepared.newborn.pid)?;
+    }
+    prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
+    if prepared.claim.is_some() {
+        machined::register(&prepared.started);
+    }
+    Ok(())
+}
+
+/// Runs the container of a TOML file without systemd, and returns the payload's exit status.
+pub fn bare(scope: &Scope, file: &Path) -> Result<i32, Error> {
+    let stem = file.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    let name: ContainerName = stem.parse().map_err(|error: NameError| Error::Usage(error.to_string()))?;
+    let step = "wait for the payload";
+    let signals = Signals::hold().call(|| "signalfd").at(step)?;
+    let sources = Sources::from_file(file, name.clone())?;
+    let (claim, inherited) = claim(scope, &name)?;
+    let code = prepare(scope, &name, &sources, Some(claim), inherited, Kind::Bare).and_then(|prepared| {
+        let newborn = &prepared.newborn;
+        newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
+        attend(newborn.pid, &newborn.pidfd, None, &signals).call(|| "waitpid").at(step)
+    });
+    super::stop::remove_traces(scope, &name)?;
+    code
+}
+
+fn claim(scope: &Scope, name: &ContainerName) -> Result<(Claim, Inherited), Error> {
+    let mut inherited = Inherited::take();
+    let stored = inherited.take_ours("name").map(|(_, lock)| lock);
+    Ok((Claim::take(scope, name, stored, PATIENCE)?, inherited))
+}
+
+/// Everything up to the point where the payload only waits to be released.
+fn prepare(
+    scope: &Scope,
+    name: &ContainerName,
+    sources: &Sources,
+    claim: Option<Claim>,
+    mut inherited: Inherited,
+    kind: Kind,
+) -> Result<Prepared, Error> {
+    let reload = if kind == Kind::Declared { reload::if_stale(name, sources) } else { None };
+    let container = sources.parse()?;
+    let store = Store::open(scope);
+    let image = match &container.source {
+        RootSource::Image(reference) => Some(store.find(reference)?),
+        RootSource::RootFs(_) => None,
+    };
+    let image_lock = image.as_ref().map(|image| store.lock_image(image)).transpose()?;
+    let plan = Plan::new(scope, name, &container, image.as_ref())?;
+    let range = Range::pick(plan.user_namespace, name, &mut inherited)?;
+    let state = scope.container_states().join(name.as_str());
+    make_state(&state)?;
+    let (newborn, process) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
+    let mut started = Started {
+        name: name.to_string(),
+        unit: String::new(),
+        cgroup: String::new(),
+        leader: newborn.pid.as_raw_nonzero().get(),
+        leader_start: 0,
+        started_at: 0,
+        image: plan.image.clone(),
+        root_directory: match &container.source {
+            RootSource::RootFs(tree) => Some(scope.machines.join(tree)),
+            RootSource::Image(_) => None,
+        },
+        user_namespace: range.as_ref().map(|range| (range.base, range.size)),
+        free_range: matches!(plan.user_namespace, UserRange::Free { .. }),
+        network: format!("{:?}", container.network.mode).to_lowercase(),
+        sources: sources.files.iter().map(|file| file.path.clone()).collect(),
+        reload: container.reload.as_ref().map(ReloadAction::from),
+        process,
+    };
+    started.complete().call(|| "read /proc").at("save the state")?;
+    started.save(scope).call(|| "write started.json").at("save the state")?;
+    let ready_by_payload = plan.ready_by_payload;
+    Ok(Prepared { newborn, started, ready_by_payload, claim, range, image_lock, reload })
+}
+
+/// Gives systemd the locks to keep and the payload to supervise.
+fn hand_over(prepared: &Prepared) -> Result<(), Error> {
+    let step = "keep the locks";
+    let name = prepared.claim.iter().map(|claim| ("name".to_owned(), claim.lock()));
+    for (name, lock) in name.chain(prepared.range.iter().flat_map(Range::locks)) {
+        handover::store(&name, lock).at(step)?;
+    }
+    if let Some(lock) = &prepared.image_lock {
+        // After a restart the last one is still there, perhaps of another image.
+        handover::discard("image").at(step)?;
+        handover::store("image", lock.as_fd()).at(step)?;
+    }
+    if let Some(reload) = &prepared.reload {
+        reload.wait();
+    }
+    handover::main_process(prepared.newborn.pid, !prepared.ready_by_payload).at("hand over to systemd")
+}
+
+/// Carries out the plan up to the point where the payload only waits to be released.
+fn set_up(
+    scope: &Scope,
+    plan: &Plan,
+    range: Option<&Range>,
+    state: &Path,
+    inherited: Inherited,
+    kind: Kind,
+) -> Result<(Newborn, Process), Error> {
+    let mut process = plan.process.clone();
+    process.environment = environment::gather(&plan.environment).at("gather the environment")?;
+    if plan.ready_by_payload {
+        process.environment.push("NOTIFY_SOCKET=/run/host/notify".to_owned());
+    }
+    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some() {
+        process.environment.push("CREDENTIALS_DIRECTORY=/run/host/credentials".to_owned());
+    }
+    let filter = filter::program(&process).at("compile the seccomp filter")?;
+    let init = plan.init.then(|| sealed::copy(Path::new(INIT))).transpose().at("prepare berth-init")?;
+    let outside = Outside { plan, range, state };
+    let handles = outside.open()?;
+    let cargo = Cargo { process: process.clone(), filter, init, sockets: inherited.sockets };
+    let newborn = give_birth(scope, plan, state, cargo, kind != Kind::Bare)?;
+    if let Some(range) = range {
+        let map = match plan.user_namespace {
+            UserRange::Identity => "0 0 4294967295\n".to_owned(),
+            _ => range.map_line(),
+        };
+        idmap::write_maps(newborn.pid, &map, &map).at("map the user namespace")?;
+    }
+    for (resource, soft, hard) in &process.rlimits {
+        privilege::set_limit(Some(newborn.pid), *resource, *soft, *hard)
+            .call(|| format!("prlimit({resource}, {soft}:{hard})"))
+            .at("set the resource limits")?;
+    }
+    map_owners(&handles, plan, range, newborn.pid)?;
+    let step = "talk to the container's process";
+    let sent: Vec<_> = handles.iter().map(|handle| handle.for_step()).collect();
+    newborn.channel.send_handles(&sent).call(|| "sendmsg").at(step)?;
+    newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
+    match newborn.channel.receive().call(|| "recvmsg").at(step)? {
+        Some(Message::Ready) => Ok((newborn, process)),
+        Some(Message::Failed(exit_code, text)) => Err(Error::Inside { exit_code, text }),
+        _ => Err(Error::Vanished),
+    }
+}
+
+fn make_state(state: &Path) -> Result<(), Error> {
+    let files: PathBuf = state.join("files");
+    std::fs::create_dir_all(&files).call(|| format!("mkdir({})", files.display())).at("make the state directory")
+}
+
+/// The caller of `--scope` waits for the payload's number on descriptor 3.
+fn tell_parent(payload: Pid) -> Result<(), Error> {
+    let step = "tell the caller";
+    let pipe = crate::sys::descriptors::adopt(3).ok_or(StepError::Missing("descriptor 3")).at(step)?;
+    let line = format!("{}\n", payload.as_raw_nonzero());
+    std::io::Write::write_all(&mut std::fs::File::from(pipe), line.as_bytes()).call(|| "write").at(step)
+}

@@ -1,0 +1,40 @@
+//! After the end, however it came: ExecStopPost runs after exit, kill, time-out and the executor's own death.
+
+use super::error::{AtStep, Error, StepError};
+use super::{machined, outside, range};
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::machine::Started;
+
+/// Leaves nothing of a stopped container: state, fresh writable layer, id range, machined entry.
+///
+/// Goes on past a failure and reports the first one: what can be tidied is.
+pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    let started = Started::load(scope, name);
+    let removed = remove_traces(scope, name);
+    if let Some(started) = started {
+        machined::unregister(&started);
+    }
+    removed
+}
+
+/// What a container leaves on the host's file systems.
+pub fn remove_traces(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    let range = Started::load(scope, name).filter(|started| started.free_range);
+    let mut first = Ok(());
+    let mut note = |result: Result<(), StepError>| {
+        if first.is_ok() {
+            first = result;
+        }
+    };
+    // A kept layer has a note of the image it was made for; a fresh one is nobody's any more.
+    let layer = scope.writable().join(name.as_str());
+    if !layer.join("made-for").exists() {
+        note(outside::remove_tree(&layer));
+    }
+    note(outside::remove_tree(&scope.container_states().join(name.as_str())));
+    if let Some((base, size)) = range.and_then(|started| started.user_namespace) {
+        range::forget(base, size);
+    }
+    first.at("tidy up")
+}

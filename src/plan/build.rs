@@ -1,0 +1,271 @@
+//! Container and image → plan.
+
+use std::path::{Path, PathBuf};
+
+use super::hardening::{MASKED, READ_ONLY};
+use super::{
+    DeviceNode, EnvironmentSources, FileContent, IdMapping, Lower, Namespace, Placement, Plan, Step, UserRange,
+    WritableLayer,
+};
+use super::{mounts, privileges};
+use crate::Scope;
+use crate::config::{
+    Container, ContainerName, NamespaceMode, NetworkMode, ResolvConf, RootSource, Timezone, UserNamespace, Volatile,
+};
+use crate::image::{ImageRecord, ProcessDefaults};
+use crate::sys::mount as attr;
+
+/// Why a container, correct in itself, cannot be started with this image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("nothing to run: the image has neither entrypoint nor command; set command = [\"…\"]")]
+    NothingToRun,
+    #[error("image is set but no image record was given")]
+    NoImage,
+    #[error("rootfs = \"{0}\" is a disk image; not yet: use a directory tree")]
+    DiskImage(String),
+    #[error("volatile = \"yes\" and \"state\" are not yet; use volatile = \"overlay\" or ephemeral = true")]
+    Volatile,
+    #[error("user {0:?} of the image is not understood; set user = \"NAME[:GROUP]\"")]
+    ImageUser(String),
+}
+
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Devices every container has (runtime-spec, config-linux.md, Default Devices).
+const STANDARD_DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+impl Plan {
+    /// The plan of `container` with its image as the store has it; `image` is needed unless it runs a tree.
+    pub fn new(
+        scope: &Scope,
+        name: &ContainerName,
+        container: &Container,
+        image: Option<&ImageRecord>,
+    ) -> Result<Plan, PlanError> {
+        let none = ProcessDefaults::default();
+        let defaults = image.map_or(&none, |image| &image.process);
+        let user_namespace = match container.security.user_namespace {
+            UserNamespace::Auto { size } => UserRange::Free { size },
+            UserNamespace::Fixed { base, size } => UserRange::Fixed { base, size },
+            UserNamespace::Identity => UserRange::Identity,
+            UserNamespace::Host => UserRange::Host,
+        };
+        let mut new_namespaces = vec![Namespace::Mount];
+        let mut joined_namespaces = Vec::new();
+        for (kind, mode) in [
+            (Namespace::Pid, &container.namespaces.pid),
+            (Namespace::Ipc, &container.namespaces.ipc),
+            (Namespace::Uts, &container.namespaces.uts),
+            (Namespace::Cgroup, &container.namespaces.cgroup),
+        ] {
+            match mode {
+                NamespaceMode::Private => new_namespaces.push(kind),
+                NamespaceMode::Host => {}
+                NamespaceMode::Container(other) => joined_namespaces.push((kind, other.to_string())),
+            }
+        }
+        if container.network.mode != NetworkMode::Host {
+            new_namespaces.push(Namespace::Network);
+        }
+        Ok(Plan {
+            name: name.clone(),
+            image: match (&container.source, image) {
+                (RootSource::Image(reference), Some(image)) => Some((reference.clone(), image.manifest.clone())),
+                _ => None,
+            },
+            steps: steps(scope, name, container, image, &new_namespaces)?,
+            process: privileges::process(container, defaults)?,
+            environment: environment(name, container, defaults),
+            user_namespace,
+            new_namespaces,
+            joined_namespaces,
+            init: container.init,
+            ready_by_payload: Plan::ready_by(container.notify),
+        })
+    }
+}
+
+fn steps(
+    scope: &Scope,
+    name: &ContainerName,
+    container: &Container,
+    image: Option<&ImageRecord>,
+    new: &[Namespace],
+) -> Result<Vec<Step>, PlanError> {
+    let own = |namespace| new.contains(&namespace);
+    let mut steps = vec![root(scope, name, container, image)?];
+    steps.push(Step::Proc { own: own(Namespace::Pid) });
+    steps.push(Step::Sys { own: own(Namespace::Network) });
+    if own(Namespace::Cgroup) {
+        steps.push(Step::Cgroup);
+    }
+    steps.push(Step::Devices { nodes: devices(container) });
+    steps.push(Step::Terminals);
+    if container.tty {
+        steps.push(Step::Console);
+    }
+    steps.push(Step::SharedMemory { size: container.shm_size });
+    if own(Namespace::Ipc) {
+        steps.push(Step::MessageQueues);
+    }
+    steps.push(Step::Credentials);
+    if Plan::ready_by(container.notify) {
+        steps.push(Step::NotifySocket);
+    }
+    steps.extend(network_files(name, container));
+    steps.extend(container.mounts.iter().map(mounts::step));
+    if own(Namespace::Uts) {
+        steps.push(Step::Hostname { hostname: hostname(name, container) });
+    }
+    if own(Namespace::Network) {
+        steps.push(Step::Loopback);
+    }
+    if !container.sysctls.is_empty() {
+        steps.push(Step::Sysctls { values: container.sysctls.clone() });
+    }
+    steps.extend(hidden(container));
+    if container.read_only {
+        steps.push(Step::ReadOnlyRoot);
+    }
+    steps.push(Step::Enter);
+    Ok(steps)
+}
+
+fn root(
+    scope: &Scope,
+    name: &ContainerName,
+    container: &Container,
+    image: Option<&ImageRecord>,
+) -> Result<Step, PlanError> {
+    let (lower, made_for) = match &container.source {
+        RootSource::Image(_) => {
+            let image = image.ok_or(PlanError::NoImage)?;
+            let names = image.layers.iter().map(|id| id.trim_start_matches("sha256:").to_owned()).collect();
+            (Lower::Layers { directory: scope.layers(), names }, image.manifest.clone())
+        }
+        RootSource::RootFs(tree) if tree.ends_with(".raw") => return Err(PlanError::DiskImage(tree.clone())),
+        RootSource::RootFs(tree) => (Lower::Tree(scope.machines.join(tree)), tree.clone()),
+    };
+    let directory = scope.writable().join(name.as_str());
+    let writable = match (container.volatile, container.ephemeral.unwrap_or(!container.boot)) {
+        (Volatile::Yes | Volatile::State, _) => return Err(PlanError::Volatile),
+        (Volatile::Overlay, _) => WritableLayer::Memory,
+        (Volatile::No, true) => WritableLayer::Fresh { directory },
+        (Volatile::No, false) => WritableLayer::Kept { directory, made_for },
+    };
+    Ok(Step::Root { lower, writable })
+}
+
+fn devices(container: &Container) -> Vec<DeviceNode> {
+    let standard = STANDARD_DEVICES.iter().map(|name| {
+        let path = Path::new("/dev").join(name);
+        DeviceNode { host: path.clone(), container: path, standard: true }
+    });
+    let own = container.devices.iter().map(|device| DeviceNode {
+        host: device.host.clone(),
+        container: device.container.clone(),
+        standard: false,
+    });
+    standard.chain(own).collect()
+}
+
+pub(super) fn hostname(name: &ContainerName, container: &Container) -> String {
+    container.hostname.clone().unwrap_or_else(|| name.machine())
+}
+
+/// `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf`, `/etc/localtime`.
+fn network_files(name: &ContainerName, container: &Container) -> Vec<Step> {
+    let file = |target: &str, content, placement| Step::File { target: target.into(), content, placement };
+    let hostname = hostname(name, container);
+    let mut hosts = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
+    if container.namespaces.uts == NamespaceMode::Private {
+        hosts.push_str(&format!("127.0.1.1 {hostname}\n"));
+    }
+    for (name, address) in &container.network.hosts {
+        hosts.push_str(&format!("{address} {name}\n"));
+    }
+    let mut files = vec![
+        file("/etc/hosts", FileContent::Text(hosts), Placement::Mounted),
+        file("/etc/hostname", FileContent::Text(hostname + "\n"), Placement::Mounted),
+    ];
+    files.extend(resolv_conf(container));
+    let zone = match &container.timezone {
+        Timezone::Off => None,
+        Timezone::Host => Some(PathBuf::from("/etc/localtime")),
+        Timezone::Zone(zone) => Some(Path::new("/usr/share/zoneinfo").join(zone)),
+    };
+    files.extend(zone.map(|zone| file("/etc/localtime", FileContent::Host(zone), Placement::Written)));
+    files
+}
+
+fn resolv_conf(container: &Container) -> Option<Step> {
+    let network = &container.network;
+    let target = PathBuf::from("/etc/resolv.conf");
+    let host = PathBuf::from("/etc/resolv.conf");
+    let given = !(network.dns.is_empty() && network.dns_search.is_empty() && network.dns_options.is_empty());
+    let content = match network.resolv_conf {
+        ResolvConf::Off => return None,
+        ResolvConf::Auto if given => {
+            let mut text: String = network.dns.iter().map(|server| format!("nameserver {server}\n")).collect();
+            if !network.dns_search.is_empty() {
+                text.push_str(&format!("search {}\n", network.dns_search.join(" ")));
+            }
+            if !network.dns_options.is_empty() {
+                text.push_str(&format!("options {}\n", network.dns_options.join(" ")));
+            }
+            FileContent::Text(text)
+        }
+        ResolvConf::Auto if network.mode != NetworkMode::Host => return None,
+        ResolvConf::Auto | ResolvConf::CopyHost => FileContent::Host(host),
+        ResolvConf::BindHost => {
+            return Some(Step::Bind {
+                source: host,
+                target,
+                recursive: false,
+                optional: true,
+                propagation: attr::PRIVATE,
+                idmap: IdMapping::Unmapped,
+                attributes: attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC,
+                clear: 0,
+            });
+        }
+    };
+    Some(Step::File { target, content, placement: Placement::Mounted })
+}
+
+fn hidden(container: &Container) -> Vec<Step> {
+    let security = &container.security;
+    let kept = |path: &Path| security.unmasked_paths.iter().any(|unmasked| path.starts_with(unmasked));
+    let defaults = if security.privileged { &[][..] } else { MASKED };
+    let read_only = if security.privileged { &[][..] } else { READ_ONLY };
+    let paths = |standard: &'static [&'static str], own: &[PathBuf]| -> Vec<PathBuf> {
+        standard.iter().map(PathBuf::from).filter(|path| !kept(path)).chain(own.iter().cloned()).collect()
+    };
+    paths(defaults, &security.masked_paths)
+        .into_iter()
+        .map(|target| Step::Mask { target })
+        .chain(paths(read_only, &security.read_only_paths).into_iter().map(|target| Step::ReadOnly { target }))
+        .collect()
+}
+
+fn environment(name: &ContainerName, container: &Container, image: &ProcessDefaults) -> EnvironmentSources {
+    let mut base = vec![DEFAULT_PATH.to_owned(), "container=berth".to_owned()];
+    if container.namespaces.uts == NamespaceMode::Private {
+        base.push(format!("HOSTNAME={}", hostname(name, container)));
+    }
+    if container.tty {
+        base.push("TERM=xterm".to_owned());
+    }
+    let mut pass = container.environment_pass.clone();
+    if container.http_proxy {
+        let proxies = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+        pass.extend(proxies.iter().flat_map(|name| [(*name).to_owned(), name.to_uppercase()]));
+    }
+    EnvironmentSources {
+        image: base.into_iter().chain(image.environment.iter().cloned()).collect(),
+        files: container.environment_files.clone(),
+        pass,
+        explicit: container.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+    }
+}

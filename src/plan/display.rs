@@ -1,0 +1,61 @@
+//! The plan for people: `berthctl plan`.
+
+use std::fmt;
+
+use super::{Lower, Plan, Step};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "container       {}", self.name)?;
+        if let Some((reference, digest)) = &self.image {
+            writeln!(out, "image           {reference} ({digest})")?;
+        }
+        writeln!(out, "user namespace  {:?}", self.user_namespace)?;
+        writeln!(out, "new namespaces  {:?}", self.new_namespaces)?;
+        for (kind, other) in &self.joined_namespaces {
+            writeln!(out, "joins           {kind:?} of {other}")?;
+        }
+        for (number, step) in self.steps.iter().enumerate() {
+            writeln!(out, "{:>3}. {step}", number + 1)?;
+        }
+        let process = &self.process;
+        writeln!(out, "run             {:?}", process.argv)?;
+        writeln!(out, "as              {}", process.user.as_deref().unwrap_or("root"))?;
+        write!(out, "in              {}", process.working_directory.display())
+    }
+}
+
+/// The step as a short line: its name and its arguments. Errors quote it too.
+impl fmt::Display for Step {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Root { lower: Lower::Layers { names, .. }, .. } => write!(out, "root of {} layer(s)", names.len()),
+            Step::Root { lower: Lower::Tree(tree), .. } => write!(out, "root of {}", tree.display()),
+            Step::Proc { own } => write!(out, "mount /proc{}", if *own { "" } else { " of the host" }),
+            Step::Sys { own } => write!(out, "mount /sys{}", if *own { "" } else { " of the host" }),
+            Step::Cgroup => out.write_str("mount /sys/fs/cgroup"),
+            Step::Devices { nodes } => write!(out, "mount /dev with {} devices", nodes.len()),
+            Step::Terminals => out.write_str("mount /dev/pts"),
+            Step::Console => out.write_str("bind the terminal on /dev/console"),
+            Step::SharedMemory { size } => write!(out, "mount /dev/shm of {size} bytes"),
+            Step::MessageQueues => out.write_str("mount /dev/mqueue"),
+            Step::Bind { source, target, .. } => write!(out, "bind {} on {}", source.display(), target.display()),
+            Step::Tmpfs { target, .. } => write!(out, "tmpfs on {}", target.display()),
+            Step::Overlay { target, .. } => write!(out, "overlay on {}", target.display()),
+            Step::File { target, .. } => write!(out, "provide {}", target.display()),
+            Step::Credentials => out.write_str("pass the credentials"),
+            Step::NotifySocket => out.write_str("pass the notification socket"),
+            Step::Hostname { hostname } => write!(out, "set the host name {hostname}"),
+            Step::Loopback => out.write_str("bring lo up"),
+            Step::Sysctls { values } => {
+                let pairs: Vec<String> = values.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                write!(out, "set sysctl {}", pairs.join(" "))
+            }
+            Step::Mask { target } => write!(out, "mask {}", target.display()),
+            Step::Inaccessible { target } => write!(out, "make {} inaccessible", target.display()),
+            Step::ReadOnly { target } => write!(out, "make {} read-only", target.display()),
+            Step::ReadOnlyRoot => out.write_str("make the root read-only"),
+            Step::Enter => out.write_str("enter the root"),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! One step of the set-up: what is to be, with everything it needs to know.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer};
+
+/// In the order of a plan, each step is prepared on the host side (what needs the host's privileges or paths) and
+/// then placed from inside the container's own namespaces.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "step")]
+pub enum Step {
+    /// The root file system: read-only trees, the lowest first, under one writable layer.
+    Root {
+        lower: Lower,
+        writable: WritableLayer,
+    },
+    /// `/proc`: its own, or the host's where the PID namespace is not its own.
+    Proc {
+        own: bool,
+    },
+    /// `/sys`, read-only: its own, or the host's where the network namespace is the host's.
+    Sys {
+        own: bool,
+    },
+    /// `/sys/fs/cgroup`, read-only, from the unit's cgroup down.
+    Cgroup,
+    /// `/dev`: a tmpfs with these nodes and the usual links.
+    Devices {
+        nodes: Vec<DeviceNode>,
+    },
+    /// `/dev/pts`, its own instance.
+    Terminals,
+    /// `/dev/console`: the terminal on standard input, if there is one.
+    Console,
+    /// `/dev/shm` of `size` bytes.
+    SharedMemory {
+        size: u64,
+    },
+    /// `/dev/mqueue`.
+    MessageQueues,
+    Bind {
+        source: PathBuf,
+        target: PathBuf,
+        recursive: bool,
+        optional: bool,
+        propagation: u64,
+        idmap: IdMapping,
+        attributes: u64,
+        clear: u64,
+    },
+    Tmpfs {
+        target: PathBuf,
+        size: Option<u64>,
+        mode: u32,
+        attributes: u64,
+    },
+    /// No upper: what is written is discarded at stop.
+    Overlay {
+        target: PathBuf,
+        lower: Vec<PathBuf>,
+        upper: Option<PathBuf>,
+        attributes: u64,
+    },
+    /// One small file that berth provides.
+    File {
+        target: PathBuf,
+        content: FileContent,
+        placement: Placement,
+    },
+    /// `/run/host/credentials`: the unit's credentials, readable by the container's root only.
+    Credentials,
+    /// `/run/host/notify`: the unit's notification socket, for a payload that says when it is ready.
+    NotifySocket,
+    Hostname {
+        hostname: String,
+    },
+    /// Brings `lo` up.
+    Loopback,
+    Sysctls {
+        values: BTreeMap<String, String>,
+    },
+    /// Hides a file behind `/dev/null`, a directory behind an empty one. A missing path is nothing to hide.
+    Mask {
+        target: PathBuf,
+    },
+    /// The same, of a path the administrator names: it must exist.
+    Inaccessible {
+        target: PathBuf,
+    },
+    ReadOnly {
+        target: PathBuf,
+    },
+    ReadOnlyRoot,
+    /// Makes the root `/` and lets go of the host's file system.
+    Enter,
+}
+
+/// The read-only part of the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lower {
+    /// Layers of the store by their names below `directory`, the lowest first.
+    Layers {
+        directory: PathBuf,
+        names: Vec<String>,
+    },
+    Tree(PathBuf),
+}
+
+/// Where the container's own writes go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WritableLayer {
+    /// New and empty at every start, deleted at stop.
+    Fresh { directory: PathBuf },
+    /// Kept between starts, pinned to the image it was made for.
+    Kept { directory: PathBuf, made_for: String },
+    /// In memory, gone with the container.
+    Memory,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Namespace {
+    Mount,
+    Pid,
+    Ipc,
+    Uts,
+    Cgroup,
+    Network,
+}
+
+impl Namespace {
+    /// The `CLONE_NEW…` flag of namespaces(7).
+    pub fn flag(self) -> u64 {
+        let flag = match self {
+            Namespace::Mount => libc::CLONE_NEWNS,
+            Namespace::Pid => libc::CLONE_NEWPID,
+            Namespace::Ipc => libc::CLONE_NEWIPC,
+            Namespace::Uts => libc::CLONE_NEWUTS,
+            Namespace::Cgroup => libc::CLONE_NEWCGROUP,
+            Namespace::Network => libc::CLONE_NEWNET,
+        };
+        flag as u64
+    }
+}
+
+/// A device of the host, as it is at start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceNode {
+    pub host: PathBuf,
+    /// Below the container's `/`.
+    pub container: PathBuf,
+    /// An administrator's device must exist; a standard one always does.
+    pub standard: bool,
+}
+
+/// How a bind mount's owners appear inside a user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdMapping {
+    /// One to one, where the file system can.
+    WherePossible,
+    Unmapped,
+    /// The host's root, and nobody else, is the container's root.
+    RootOwner,
+    /// The owner of the source, and nobody else, is the container's root.
+    Owner,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileContent {
+    Text(String),
+    /// The host's own file, as it is at start; nothing happens where the host has none.
+    Host(PathBuf),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placement {
+    /// Mounted over the image's file, which stays as it is.
+    Mounted,
+    /// Written into the writable layer in place of the image's file or link.
+    Written,
+}
+
+pub(super) fn as_text<S: Serializer>(value: &impl std::fmt::Display, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(value)
+}
+
+pub(super) fn as_debug<S: Serializer>(value: &[crate::config::EnvironmentFile], out: S) -> Result<S::Ok, S::Error> {
+    out.collect_seq(value.iter().map(|file| format!("{}{}", if file.optional { "-" } else { "" }, file.path.display())))
+}
