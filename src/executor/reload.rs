@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use zbus::{Connection, OwnedObjectPath, OwnedVariant};
+
 use super::bus::exchange;
 use crate::config::{ContainerName, Sources};
 
@@ -14,9 +16,16 @@ const PATH: &str = "/org/freedesktop/systemd1";
 /// A reload of a host with thousands of units takes this long at the very most; the start goes on without it.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How often a reload is asked for: one that was under way already may have missed the change.
+const ROUNDS: u32 = 3;
+
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
 pub struct Reload {
     unit: String,
     wanted: String,
+    job: OwnedObjectPath,
 }
 
 /// Asks for a reload where the unit's settings are not those of `sources`.
@@ -25,37 +34,53 @@ pub fn if_stale(name: &ContainerName, sources: &Sources) -> Option<Reload> {
     if std::env::var("BERTH_SOURCES").is_ok_and(|loaded| loaded == wanted) {
         return None;
     }
-    exchange(async |bus| {
-        let manager = Some("org.freedesktop.systemd1.Manager");
-        bus.call_method(Some(SERVICE), PATH, manager, "StartUnit", &("berth-reload.service", "replace")).await
-    })?;
-    Some(Reload { unit: name.unit(), wanted })
+    let job = exchange(async |bus| request(bus).await)?;
+    Some(Reload { unit: name.unit(), wanted, job })
 }
 
 impl Reload {
     /// Until the unit has the wanted settings, or the time is up: then the next start will find them.
     pub fn wait(&self) {
-        let entry = format!("BERTH_SOURCES={}", self.wanted);
         let deadline = Instant::now() + LIMIT;
         let loaded = exchange(async |bus| {
-            let manager = Some("org.freedesktop.systemd1.Manager");
-            let reply = bus.call_method(Some(SERVICE), PATH, manager, "GetUnit", &self.unit.as_str()).await?;
-            let unit: zbus::OwnedObjectPath = reply.body().deserialize()?;
-            let get = ("org.freedesktop.systemd1.Service", "Environment");
-            while Instant::now() < deadline {
-                let properties = Some("org.freedesktop.DBus.Properties");
-                let reply = bus.call_method(Some(SERVICE), &unit, properties, "Get", &get).await?;
-                let value: zbus::OwnedVariant = reply.body().deserialize()?;
-                let variables = Vec::<String>::try_from(value).unwrap_or_default();
-                if variables.contains(&entry) {
+            let mut job = self.job.clone();
+            for round in 0..ROUNDS {
+                if round > 0 {
+                    job = request(bus).await?;
+                }
+                while Instant::now() < deadline && under_way(bus, &job).await {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                if self.is_loaded(bus).await? {
                     return Ok(true);
                 }
-                std::thread::sleep(Duration::from_millis(5));
             }
             Ok(false)
         });
         if loaded != Some(true) {
-            eprintln!("berth-executor: {}: systemd did not take the changed settings in time", self.unit);
+            eprintln!("{}: systemd did not take the changed settings; they apply from the next reload", self.unit);
         }
     }
+
+    async fn is_loaded(&self, bus: &Connection) -> zbus::Result<bool> {
+        let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "GetUnit", &self.unit.as_str()).await?;
+        let unit: OwnedObjectPath = reply.body().deserialize()?;
+        let environment = ("org.freedesktop.systemd1.Service", "Environment");
+        let reply = bus.call_method(Some(SERVICE), &unit, Some(PROPERTIES), "Get", &environment).await?;
+        let variables: OwnedVariant = reply.body().deserialize()?;
+        let wanted = format!("BERTH_SOURCES={}", self.wanted);
+        Ok(Vec::<String>::try_from(variables).is_ok_and(|variables| variables.contains(&wanted)))
+    }
+}
+
+async fn request(bus: &Connection) -> zbus::Result<OwnedObjectPath> {
+    let start = ("berth-reload.service", "replace");
+    let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "StartUnit", &start).await?;
+    reply.body().deserialize()
+}
+
+/// A job that is done is no object any more.
+async fn under_way(bus: &Connection, job: &OwnedObjectPath) -> bool {
+    let state = ("org.freedesktop.systemd1.Job", "State");
+    bus.call_method(Some(SERVICE), job, Some(PROPERTIES), "Get", &state).await.is_ok()
 }

@@ -141,6 +141,7 @@ fn prepare(
         user_namespace: range.as_ref().map(|range| (range.base, range.size)),
         free_range: matches!(plan.user_namespace, UserRange::Free { .. }),
         network: format!("{:?}", container.network.mode).to_lowercase(),
+        init: plan.init,
         sources: sources.files.iter().map(|file| file.path.clone()).collect(),
         reload: container.reload.as_ref().map(ReloadAction::from),
         process,

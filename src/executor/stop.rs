@@ -11,11 +11,21 @@ use crate::machine::Started;
 /// Goes on past a failure and reports the first one: what can be tidied is.
 pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let started = Started::load(scope, name);
+    if std::env::var("SERVICE_RESULT").is_ok_and(|result| result == "timeout") {
+        explain_timeout(started.as_ref());
+    }
     let removed = remove_traces(scope, name);
     if let Some(started) = started {
         machined::unregister(&started);
     }
     removed
+}
+
+/// The kernel drops signals to the first process of a PID namespace that it does not handle (pid_namespaces(7)).
+fn explain_timeout(started: Option<&Started>) {
+    if started.is_some_and(|started| !started.init) {
+        eprintln!("the payload did not end on its stop signal: as PID 1 it must handle the signal, or set init = true");
+    }
 }
 
 /// What a container leaves on the host's file systems.

@@ -34,6 +34,8 @@ pub struct Started {
     /// The range was picked for this start, and is locked while it runs.
     pub free_range: bool,
     pub network: String,
+    /// berth-init is the leader, the payload its child.
+    pub init: bool,
     /// The TOML and its drop-ins that were used.
     pub sources: Vec<PathBuf>,
     pub reload: Option<ReloadAction>,
