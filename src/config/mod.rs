@@ -18,7 +18,7 @@ pub mod capability {
 pub struct Diagnostics;
 #[derive(Debug, thiserror::Error)]
 #[error("x")]
-pub struct LoadError;
+pub enum LoadError { NotFound { x: u8 } , Io}
 pub struct SourceFile {
     pub path: std::path::PathBuf,
     pub text: String,
@@ -29,12 +29,12 @@ pub struct Sources {
 }
 impl Sources {
     pub fn load(_: &crate::Scope, _: &ContainerName) -> Result<Sources, LoadError> {
-        Err(LoadError)
+        Err(LoadError::Io)
     }
     pub fn from_file(p: &std::path::Path, name: ContainerName) -> Result<Sources, LoadError> {
         Ok(Sources {
             name,
-            files: vec![SourceFile { path: p.into(), text: std::fs::read_to_string(p).map_err(|_| LoadError)? }],
+            files: vec![SourceFile { path: p.into(), text: std::fs::read_to_string(p).map_err(|_| LoadError::Io)? }],
         })
     }
     pub fn hash(&self) -> String {

@@ -34,8 +34,10 @@ mod sealed;
 mod start;
 mod stop;
 
+pub use claim::Claim;
 pub use error::Error;
 pub use join::{Joined, Request, join};
+pub use stop::{forget, stop_post};
 
 use start::Kind;
 
@@ -43,7 +45,7 @@ use crate::Scope;
 use crate::config::{ContainerName, NameError};
 
 const USAGE: &str =
-    "usage: berth-executor start [--transient | --scope] NAME | reload NAME | stop-post NAME | bare FILE";
+    "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | bare FILE";
 
 /// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
 pub fn main() -> i32 {
@@ -53,7 +55,7 @@ pub fn main() -> i32 {
     let done = match arguments.as_slice() {
         ["start", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Declared)),
         ["start", "--transient", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Transient)),
-        ["start", "--scope", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Scope)),
+        ["start", "--scope", socket, name] => named(name).and_then(|name| start::in_scope(&scope, &name, socket)),
         ["reload", name] => named(name).and_then(|name| refresh::reload_payload(&scope, &name)),
         ["bare", file] => match start::bare(&scope, std::path::Path::new(file)) {
             Ok(code) => return code,

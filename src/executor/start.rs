@@ -1,11 +1,11 @@
 //! One start, from a name to a payload that systemd supervises.
 
 use std::ffi::OsStr;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::Pid;
 
 use super::birth::{Cargo, Newborn, give_birth};
 use super::channel::Message;
@@ -52,33 +52,41 @@ struct Prepared {
     reload: Option<Reload>,
 }
 
-/// Starts the container and returns once it is the parent's to supervise.
+/// Starts the container and returns once it is systemd's to supervise.
 pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Error> {
-    let state = scope.container_states().join(name.as_str());
-    let (sources, claim, inherited) = match kind {
-        Kind::Declared => {
-            let (claim, inherited) = claim(scope, name)?;
-            (Sources::load(scope, name)?, Some(claim), inherited)
-        }
-        Kind::Transient => {
-            let (claim, inherited) = claim(scope, name)?;
-            (Sources::from_file(&state.join("container.toml"), name.clone())?, Some(claim), inherited)
-        }
-        Kind::Scope | Kind::Bare => {
-            (Sources::from_file(&state.join("container.toml"), name.clone())?, None, Inherited::take())
-        }
+    let (claim, inherited) = claim(scope, name)?;
+    let sources = match kind {
+        Kind::Declared => Sources::load(scope, name)?,
+        _ => transient_sources(scope, name)?,
     };
-    let prepared = prepare(scope, name, &sources, claim, inherited, kind)?;
-    if prepared.claim.is_some() {
-        hand_over(&prepared)?;
-    } else {
-        tell_parent(prepared.newborn.pid)?;
-    }
+    let prepared = prepare(scope, name, &sources, Some(claim), inherited, kind)?;
+    hand_over(&prepared)?;
     prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    if prepared.claim.is_some() {
-        machined::register(&prepared.started);
-    }
+    machined::register(&prepared.started);
     Ok(())
+}
+
+/// Starts the container as a child of our own parent, which has claimed the name and puts us into a scope.
+pub fn in_scope(scope: &Scope, name: &ContainerName, socket: &str) -> Result<(), Error> {
+    let step = "talk to the caller";
+    let number = socket.parse().map_err(|_| Error::Usage(format!("“{socket}” is not the number of a descriptor")))?;
+    let socket = crate::sys::descriptors::adopt(number).ok_or(StepError::Missing("such descriptor")).at(step)?;
+    let mut socket = std::fs::File::from(socket);
+    // One byte: we are in the scope.
+    socket.read_exact(&mut [0]).call(|| "read").at(step)?;
+    let sources = transient_sources(scope, name)?;
+    let prepared = prepare(scope, name, &sources, None, Inherited::take(), Kind::Scope)?;
+    let line = format!("{}\n", prepared.newborn.pid.as_raw_nonzero());
+    socket.write_all(line.as_bytes()).call(|| "write").at(step)?;
+    prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
+    machined::register(&prepared.started);
+    Ok(())
+}
+
+/// What `berthctl run` has written.
+fn transient_sources(scope: &Scope, name: &ContainerName) -> Result<Sources, Error> {
+    let state = scope.container_states().join(name.as_str());
+    Ok(Sources::from_file(&state.join("container.toml"), name.clone())?)
 }
 
 /// Runs the container of a TOML file without systemd, and returns the payload's exit status.
@@ -220,12 +228,4 @@ fn set_up(
 fn make_state(state: &Path) -> Result<(), Error> {
     let files: PathBuf = state.join("files");
     std::fs::create_dir_all(&files).call(|| format!("mkdir({})", files.display())).at("make the state directory")
-}
-
-/// The caller of `--scope` waits for the payload's number on descriptor 3.
-fn tell_parent(payload: Pid) -> Result<(), Error> {
-    let step = "tell the caller";
-    let pipe = crate::sys::descriptors::adopt(3).ok_or(StepError::Missing("descriptor 3")).at(step)?;
-    let line = format!("{}\n", payload.as_raw_nonzero());
-    std::io::Write::write_all(&mut std::fs::File::from(pipe), line.as_bytes()).call(|| "write").at(step)
 }

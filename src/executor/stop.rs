@@ -28,6 +28,17 @@ fn explain_timeout(started: Option<&Started>) {
     }
 }
 
+/// Drops what a container that does not run has left, its kept writable layer too.
+pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    let layer = outside::remove_tree(&scope.writable().join(name.as_str()));
+    let started = Started::load(scope, name);
+    remove_traces(scope, name)?;
+    if let Some(started) = started {
+        machined::unregister(&started);
+    }
+    layer.at("drop the writable layer")
+}
+
 /// What a container leaves on the host's file systems.
 pub fn remove_traces(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let range = Started::load(scope, name).filter(|started| started.free_range);

@@ -25,6 +25,12 @@ pub fn reset_all() -> Result<(), Errno> {
     .map(drop)
 }
 
+/// A closed pipe ends a program that prints, as it does every other; Rust's runtime ignores SIGPIPE.
+pub fn end_on_closed_pipe() {
+    // SAFETY: the default disposition runs no code of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
 /// pidfd_send_signal(2), for real-time signals too.
 pub fn send(pidfd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
     // SAFETY: a null siginfo means what kill(2) would send; no memory is passed.

@@ -8,7 +8,7 @@ pub mod manager;
 mod properties;
 mod property;
 mod setting;
-mod signal;
+pub mod signal;
 mod specified;
 pub mod table;
 pub mod template;
