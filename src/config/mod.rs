@@ -111,3 +111,11 @@ impl Sources {
         })
     }
 }
+
+pub struct Declared {
+    pub stem: String,
+    pub path: std::path::PathBuf,
+}
+pub fn declared(_: &crate::Scope) -> std::io::Result<Vec<Declared>> {
+    Ok(vec![])
+}

@@ -9,6 +9,8 @@ use zbus::{Connection, OwnedObjectPath, OwnedVariant};
 
 use super::bus::exchange;
 use crate::config::{ContainerName, Sources};
+use crate::image::ImageRecord;
+use crate::unit::generator::{STAMP_VARIABLE, stamp};
 
 const SERVICE: &str = "org.freedesktop.systemd1";
 const PATH: &str = "/org/freedesktop/systemd1";
@@ -28,10 +30,10 @@ pub struct Reload {
     job: OwnedObjectPath,
 }
 
-/// Asks for a reload where the unit's settings are not those of `sources`.
-pub fn if_stale(name: &ContainerName, sources: &Sources) -> Option<Reload> {
-    let wanted = sources.hash();
-    if std::env::var("BERTH_SOURCES").is_ok_and(|loaded| loaded == wanted) {
+/// Asks for a reload where the unit's settings are not those of `sources` and `image`.
+pub fn if_stale(name: &ContainerName, sources: &Sources, image: Option<&ImageRecord>) -> Option<Reload> {
+    let wanted = stamp(sources, image);
+    if std::env::var(STAMP_VARIABLE).is_ok_and(|loaded| loaded == wanted) {
         return None;
     }
     let job = exchange(async |bus| request(bus).await)?;
@@ -68,7 +70,7 @@ impl Reload {
         let environment = ("org.freedesktop.systemd1.Service", "Environment");
         let reply = bus.call_method(Some(SERVICE), &unit, Some(PROPERTIES), "Get", &environment).await?;
         let variables: OwnedVariant = reply.body().deserialize()?;
-        let wanted = format!("BERTH_SOURCES={}", self.wanted);
+        let wanted = format!("{STAMP_VARIABLE}={}", self.wanted);
         Ok(Vec::<String>::try_from(variables).is_ok_and(|variables| variables.contains(&wanted)))
     }
 }

@@ -113,13 +113,13 @@ fn prepare(
     mut inherited: Inherited,
     kind: Kind,
 ) -> Result<Prepared, Error> {
-    let reload = if kind == Kind::Declared { reload::if_stale(name, sources) } else { None };
     let container = sources.parse()?;
     let store = Store::open(scope);
     let image = match &container.source {
         RootSource::Image(reference) => Some(store.find(reference)?),
         RootSource::RootFs(_) => None,
     };
+    let reload = if kind == Kind::Declared { reload::if_stale(name, sources, image.as_ref()) } else { None };
     let image_lock = image.as_ref().map(|image| store.lock_image(image)).transpose()?;
     let plan = Plan::new(scope, name, &container, image.as_ref())?;
     let range = Range::pick(plan.user_namespace, name, &mut inherited)?;

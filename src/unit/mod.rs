@@ -3,6 +3,8 @@
 //! One [`table`] knows every setting; [`properties()`] says which a container has, [`text()`] and [`variants()`] write
 //! them. [`template`] is `container@.service` in the same terms, so that a transient unit gets the same settings.
 
+pub mod generator;
+pub mod manager;
 mod properties;
 mod property;
 mod setting;

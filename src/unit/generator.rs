@@ -1,0 +1,142 @@
+//! `berth-generator`: for each container's TOML, a drop-in of `container@NAME.service` (systemd.generator(7)).
+//!
+//! Files in, files out, no bus. A TOML that cannot be read still gets its drop-in, with the reason in it: the unit
+//! exists, and the executor fails it with the same reason when it is started.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::{properties, text};
+use crate::Scope;
+use crate::config::{Container, ContainerName, RootSource, Sources, declared};
+use crate::image::{ImageRecord, Store};
+
+/// Sorts before `50-…`, where `systemctl set-property` writes: what an administrator sets by hand wins.
+const DROP_IN: &str = "10-berth.conf";
+
+const TEMPLATE: &str = "/usr/lib/systemd/system/container@.service";
+
+/// The unit's environment variable that says which sources its settings were made from.
+pub const STAMP_VARIABLE: &str = "BERTH_SOURCES";
+
+/// Changes with everything the drop-in depends on: the TOML, its drop-ins, and what the image says about the unit.
+pub fn stamp(sources: &Sources, image: Option<&ImageRecord>) -> String {
+    let stop_signal = image.and_then(|image| image.process.stop_signal.as_deref()).unwrap_or_default();
+    let plain: String = stop_signal.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{}-{plain}", sources.hash())
+}
+
+/// The whole program: `berth-generator NORMAL [EARLY LATE]`. Returns its exit status.
+pub fn main() -> i32 {
+    let Some(directory) = std::env::args_os().nth(1) else {
+        eprintln!("usage: berth-generator DIRECTORY [EARLY LATE]; called by systemd, see systemd.generator(7)");
+        return 2;
+    };
+    match generate(&Scope::system(), Path::new(&directory)) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("berth-generator: {error}");
+            1
+        }
+    }
+}
+
+/// Writes a drop-in for every container, and goes on past one that fails.
+pub fn generate(scope: &Scope, directory: &Path) -> io::Result<()> {
+    let mut failure = Ok(());
+    for name in names(scope)? {
+        if let Err(error) = write_drop_in(scope, directory, &name) {
+            let error = io::Error::new(error.kind(), format!("{name}: {error}"));
+            eprintln!("berth-generator: {error}");
+            failure = Err(error);
+        }
+    }
+    failure
+}
+
+/// Every container with a TOML, and every instance of a template that somebody has enabled or started.
+fn names(scope: &Scope) -> io::Result<Vec<ContainerName>> {
+    let mut names: BTreeMap<String, ContainerName> = BTreeMap::new();
+    let mut add = |name: ContainerName| drop(names.insert(name.to_string(), name));
+    declared(scope)?.into_iter().filter_map(|declared| declared.stem.parse().ok()).for_each(&mut add);
+    let units = scope.config_roots.last().and_then(|root| root.parent()).map(|etc| etc.join("systemd/system"));
+    let enabled = units.into_iter().flat_map(|units| list(&units)).filter(|path| {
+        path.extension().is_some_and(|extension| extension == "wants" || extension == "requires")
+    });
+    let instances = enabled.flat_map(|wants| list(&wants)).filter_map(|link| {
+        let link = link.file_name()?.to_str()?;
+        link.strip_prefix("container@")?.strip_suffix(".service")?.parse().ok()
+    });
+    let started = list(&scope.container_states()).into_iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok());
+    instances.chain(started).filter(|name: &ContainerName| name.instance().is_some()).for_each(&mut add);
+    Ok(names.into_values().collect())
+}
+
+fn list(directory: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+fn write_drop_in(scope: &Scope, directory: &Path, name: &ContainerName) -> io::Result<()> {
+    let sources = match Sources::load(scope, name) {
+        Ok(sources) => sources,
+        // An instance whose template is gone has no settings of ours.
+        Err(_) if name.instance().is_some() => return Ok(()),
+        Err(error) => return Err(io::Error::other(error.to_string())),
+    };
+    let parsed = sources.parse();
+    let image = parsed.as_ref().ok().and_then(|container| image(scope, container));
+    let mut out = head(&sources, &stamp(&sources, image.as_ref()));
+    match parsed.map_err(|problems| problems.to_string()).and_then(|container| {
+        let settings = properties(&container, image.as_ref()).map_err(|error| error.to_string())?;
+        Ok((container, settings))
+    }) {
+        Ok((container, settings)) => {
+            out.push('\n');
+            out.push_str(&text(&settings));
+            if container.autostart {
+                link_autostart(directory, name)?;
+            }
+        }
+        Err(problems) => {
+            out.push_str("\n# Nothing is set here; the start will fail:\n");
+            for line in problems.lines() {
+                writeln!(out, "#   {}", line.trim_end_matches('\\')).expect("a String takes everything");
+            }
+        }
+    }
+    let drop_ins = directory.join(format!("{}.d", name.unit()));
+    std::fs::create_dir_all(&drop_ins)?;
+    std::fs::write(drop_ins.join(DROP_IN), out)
+}
+
+fn head(sources: &Sources, stamp: &str) -> String {
+    let mut out = String::from("# Written by berth-generator at every daemon-reload from\n");
+    for file in &sources.files {
+        writeln!(out, "#   {}", file.path.display()).expect("a String takes everything");
+    }
+    let main = sources.files.first().map(|file| file.path.display().to_string().replace('%', "%%"));
+    writeln!(out, "\n[Unit]\nSourcePath={}", main.unwrap_or_default()).expect("a String takes everything");
+    writeln!(out, "\n[Service]\nEnvironment={STAMP_VARIABLE}={stamp}").expect("a String takes everything");
+    out
+}
+
+/// The image as the store has it now. Early at boot the store may not be mounted yet: its stop signal then comes with
+/// the reload at the container's start.
+fn image(scope: &Scope, container: &Container) -> Option<ImageRecord> {
+    match &container.source {
+        RootSource::Image(reference) => Store::open(scope).find(reference).ok(),
+        RootSource::RootFs(_) => None,
+    }
+}
+
+fn link_autostart(directory: &Path, name: &ContainerName) -> io::Result<()> {
+    let wants = directory.join("machines.target.wants");
+    std::fs::create_dir_all(&wants)?;
+    match symlink(TEMPLATE, wants.join(name.unit())) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,321 @@
+//! The service manager over D-Bus (org.freedesktop.systemd1(5)): units started, stopped, asked about.
+//!
+//! Methods are asynchronous because zbus is; nothing here outlives one verb of `berthctl`, which blocks on it.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use zbus::proxy::CacheProperties;
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant};
+
+use crate::scope::Manager as Whose;
+
+const SERVICE: &str = "org.freedesktop.systemd1";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+
+#[zbus::proxy(
+    interface = "org.freedesktop.systemd1.Manager",
+    default_service = "org.freedesktop.systemd1",
+    default_path = "/org/freedesktop/systemd1"
+)]
+trait Manager {
+    #[zbus(allow_interactive_auth)]
+    fn start_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(allow_interactive_auth)]
+    fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(allow_interactive_auth)]
+    fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(allow_interactive_auth)]
+    fn reload_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    #[zbus(allow_interactive_auth)]
+    fn kill_unit(&self, name: &str, whom: &str, signal: i32) -> zbus::Result<()>;
+    #[zbus(allow_interactive_auth)]
+    fn freeze_unit(&self, name: &str) -> zbus::Result<()>;
+    #[zbus(allow_interactive_auth)]
+    fn thaw_unit(&self, name: &str) -> zbus::Result<()>;
+    #[zbus(allow_interactive_auth)]
+    fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
+    fn start_transient_unit(
+        &self,
+        name: &str,
+        mode: &str,
+        properties: &[(&str, &Variant<'_>)],
+        auxiliary: &[(&str, &[(&str, &Variant<'_>)])],
+    ) -> zbus::Result<OwnedObjectPath>;
+    fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+    fn list_units_by_patterns(&self, states: &[&str], patterns: &[&str]) -> zbus::Result<Vec<Listed>>;
+    fn subscribe(&self) -> zbus::Result<()>;
+}
+
+/// `ListUnitsByPatterns` of a unit: name, description, load state, active state, sub state, followed unit, its
+/// object, and the job that is queued for it (number, type, object).
+type Listed =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
+/// What can be asked of a unit that ends in a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    Start,
+    Stop,
+    Restart,
+    Reload,
+}
+
+/// How a unit is, in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitState {
+    pub name: String,
+    pub description: String,
+    /// `loaded`, `not-found`, `masked`, …
+    pub load: String,
+    /// `active`, `activating`, `inactive`, `failed`, …
+    pub active: String,
+    pub sub: String,
+}
+
+/// How the main process of a service ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// `CLD_EXITED`, `CLD_KILLED` or `CLD_DUMPED`; 0 where there was none.
+    pub code: i32,
+    pub status: i32,
+}
+
+impl Ended {
+    /// As a shell says it: 128+N for signal N.
+    pub fn exit_code(self) -> i32 {
+        if self.code == libc::CLD_EXITED { self.status } else { 128 + self.status }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManagerError {
+    #[error("the bus of systemd cannot be reached: {0}")]
+    Connect(zbus::Error),
+    #[error("{}", said(.0))]
+    Call(#[from] zbus::Error),
+    #[error("{unit}: the job ended with “{result}”; see `berthctl status` or `journalctl -u {unit}`")]
+    Job { unit: String, result: String },
+    #[error("systemd closed its bus")]
+    Closed,
+}
+
+impl ManagerError {
+    /// The D-Bus error's name, such as `org.freedesktop.systemd1.UnitExists`.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            ManagerError::Call(zbus::Error::MethodError(name, ..)) => Some(name.as_str()),
+            _ => None,
+        }
+    }
+}
+
+/// The error as systemd words it, without the bus's own name for it.
+fn said(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::MethodError(_, Some(text), _) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A connection to one service manager.
+pub struct Systemd {
+    bus: Connection,
+    manager: ManagerProxy<'static>,
+}
+
+impl Systemd {
+    pub async fn connect(whose: Whose) -> Result<Self, ManagerError> {
+        let builder = match whose {
+            Whose::System => zbus::connection::Builder::system(),
+            Whose::User => zbus::connection::Builder::session(),
+        };
+        let bus = builder.build().await.map_err(ManagerError::Connect)?;
+        let manager = ManagerProxy::builder(&bus).cache_properties(CacheProperties::No).build().await?;
+        Ok(Systemd { bus, manager })
+    }
+
+    /// Queues a job for each unit, all at once, and waits until the last one has ended; the first failure is
+    /// returned.
+    pub async fn run_jobs(&self, job: Job, units: &[String]) -> Vec<(String, Result<(), ManagerError>)> {
+        let mut ends = match self.job_ends().await {
+            Ok(ends) => ends,
+            Err(error) => return vec![(units.join(", "), Err(error.into()))],
+        };
+        let mut results = Vec::new();
+        let mut waiting = HashMap::new();
+        for unit in units {
+            match self.queue(job, unit).await {
+                Ok(path) => drop(waiting.insert(path, unit.clone())),
+                Err(error) => results.push((unit.clone(), Err(error.into()))),
+            }
+        }
+        while !waiting.is_empty() {
+            let Some((path, result)) = ends.next().await else {
+                results.extend(waiting.into_values().map(|unit| (unit, Err(ManagerError::Closed))));
+                break;
+            };
+            if let Some(unit) = waiting.remove(&path) {
+                results.push((unit.clone(), done(unit, result)));
+            }
+        }
+        results
+    }
+
+    async fn queue(&self, job: Job, unit: &str) -> zbus::Result<OwnedObjectPath> {
+        match job {
+            Job::Start => self.manager.start_unit(unit, "replace").await,
+            Job::Stop => self.manager.stop_unit(unit, "replace").await,
+            Job::Restart => self.manager.restart_unit(unit, "replace").await,
+            Job::Reload => self.manager.reload_unit(unit, "replace").await,
+        }
+    }
+
+    /// The ends of all jobs from now on. systemd tells the one who queued a job of its end without being asked to.
+    async fn job_ends(&self) -> zbus::Result<JobEnds> {
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(SERVICE)
+            .interface("org.freedesktop.systemd1.Manager")
+            .member("JobRemoved")
+            .build()?;
+        Ok(JobEnds(MessageStream::for_match_rule(rule, &self.bus, None).await?))
+    }
+
+    /// Starts a unit that has no file.
+    pub async fn start_transient(
+        &self,
+        unit: &str,
+        properties: &[(&str, &Variant<'_>)],
+    ) -> Result<Transient<'_>, ManagerError> {
+        let ends = self.job_ends().await?;
+        let job = self.manager.start_transient_unit(unit, "fail", properties, &[]).await?;
+        Ok(Transient { systemd: self, unit: unit.to_owned(), job, ends })
+    }
+
+    /// A signal to the `main` process of a unit or to `all` of them.
+    pub async fn kill(&self, unit: &str, whom: &str, signal: i32) -> Result<(), ManagerError> {
+        Ok(self.manager.kill_unit(unit, whom, signal).await?)
+    }
+
+    pub async fn freeze(&self, unit: &str) -> Result<(), ManagerError> {
+        Ok(self.manager.freeze_unit(unit).await?)
+    }
+
+    pub async fn thaw(&self, unit: &str) -> Result<(), ManagerError> {
+        Ok(self.manager.thaw_unit(unit).await?)
+    }
+
+    pub async fn reset_failed(&self, unit: &str) -> Result<(), ManagerError> {
+        Ok(self.manager.reset_failed_unit(unit).await?)
+    }
+
+    /// Units whose names match one of the glob patterns, in one of the states; no states are all states.
+    pub async fn list(&self, states: &[&str], patterns: &[&str]) -> Result<Vec<UnitState>, ManagerError> {
+        let listed = self.manager.list_units_by_patterns(states, patterns).await?;
+        Ok(listed
+            .into_iter()
+            .map(|(name, description, load, active, sub, ..)| UnitState { name, description, load, active, sub })
+            .collect())
+    }
+
+    /// Every property of a unit, of all its interfaces.
+    pub async fn properties(&self, unit: &str) -> Result<HashMap<String, OwnedVariant>, ManagerError> {
+        let path = self.manager.load_unit(unit).await?;
+        let reply = self.bus.call_method(Some(SERVICE), &path, Some(PROPERTIES), "GetAll", &"").await?;
+        Ok(reply.body().deserialize()?)
+    }
+
+    async fn property<T>(&self, path: &OwnedObjectPath, interface: &str, name: &str) -> zbus::Result<T>
+    where
+        T: TryFrom<OwnedVariant>,
+        T::Error: Into<zbus::Error>,
+    {
+        let reply = self.bus.call_method(Some(SERVICE), path, Some(PROPERTIES), "Get", &(interface, name)).await?;
+        reply.body().deserialize::<OwnedVariant>()?.try_into().map_err(Into::into)
+    }
+
+    /// Waits until the unit is neither active nor on its way to be, and says how its main process ended; `None` for
+    /// a unit without one, or one that is gone.
+    pub async fn until_ended(&self, unit: &str) -> Result<Option<Ended>, ManagerError> {
+        self.manager.subscribe().await?;
+        self.until_over(unit).await
+    }
+
+    async fn until_over(&self, unit: &str) -> Result<Option<Ended>, ManagerError> {
+        let path = self.manager.load_unit(unit).await?;
+        let mut changes = self.changes(&path).await?;
+        while !is_over(&self.property::<String>(&path, UNIT, "ActiveState").await?) {
+            changes.next().await.ok_or(ManagerError::Closed)?.map_err(ManagerError::from)?;
+        }
+        Ok(self.ended(&path).await)
+    }
+
+    async fn changes(&self, path: &OwnedObjectPath) -> zbus::Result<MessageStream> {
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(SERVICE)
+            .path(path.clone())
+            .interface(PROPERTIES)
+            .member("PropertiesChanged")
+            .build()?;
+        MessageStream::for_match_rule(rule, &self.bus, None).await
+    }
+
+    async fn ended(&self, path: &OwnedObjectPath) -> Option<Ended> {
+        let service = "org.freedesktop.systemd1.Service";
+        let code = self.property(path, service, "ExecMainCode").await.ok()?;
+        let status = self.property(path, service, "ExecMainStatus").await.ok()?;
+        Some(Ended { code, status })
+    }
+}
+
+/// A transient unit that has been asked for.
+pub struct Transient<'a> {
+    systemd: &'a Systemd,
+    unit: String,
+    job: OwnedObjectPath,
+    ends: JobEnds,
+}
+
+impl Transient<'_> {
+    /// Until the unit is up.
+    pub async fn until_started(&mut self) -> Result<(), ManagerError> {
+        while let Some((path, result)) = self.ends.next().await {
+            if path == self.job {
+                return done(self.unit.clone(), result);
+            }
+        }
+        Err(ManagerError::Closed)
+    }
+
+    /// Until the unit is down again, which was started with `AddRef=` so that it can still be asked.
+    pub async fn until_ended(&self) -> Result<Option<Ended>, ManagerError> {
+        self.systemd.until_over(&self.unit).await
+    }
+}
+
+struct JobEnds(MessageStream);
+
+impl JobEnds {
+    async fn next(&mut self) -> Option<(OwnedObjectPath, String)> {
+        loop {
+            let message = self.0.next().await?.ok()?;
+            if let Ok((_, path, _, result)) = message.body().deserialize::<(u32, OwnedObjectPath, String, String)>() {
+                return Some((path, result));
+            }
+        }
+    }
+}
+
+fn done(unit: String, result: String) -> Result<(), ManagerError> {
+    match result.as_str() {
+        "done" | "skipped" => Ok(()),
+        _ => Err(ManagerError::Job { unit, result }),
+    }
+}
+
+fn is_over(active: &str) -> bool {
+    matches!(active, "inactive" | "failed")
+}
