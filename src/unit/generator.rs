@@ -63,14 +63,16 @@ fn names(scope: &Scope) -> io::Result<Vec<ContainerName>> {
     let mut add = |name: ContainerName| drop(names.insert(name.to_string(), name));
     declared(scope)?.into_iter().filter_map(|declared| declared.stem.parse().ok()).for_each(&mut add);
     let units = scope.config_roots.last().and_then(|root| root.parent()).map(|etc| etc.join("systemd/system"));
-    let enabled = units.into_iter().flat_map(|units| list(&units)).filter(|path| {
-        path.extension().is_some_and(|extension| extension == "wants" || extension == "requires")
-    });
+    let enabled = units
+        .into_iter()
+        .flat_map(|units| list(&units))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wants" || extension == "requires"));
     let instances = enabled.flat_map(|wants| list(&wants)).filter_map(|link| {
         let link = link.file_name()?.to_str()?;
         link.strip_prefix("container@")?.strip_suffix(".service")?.parse().ok()
     });
-    let started = list(&scope.container_states()).into_iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok());
+    let started =
+        list(&scope.container_states()).into_iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok());
     instances.chain(started).filter(|name: &ContainerName| name.instance().is_some()).for_each(&mut add);
     Ok(names.into_values().collect())
 }

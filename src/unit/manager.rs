@@ -50,8 +50,7 @@ trait Manager {
 
 /// `ListUnitsByPatterns` of a unit: name, description, load state, active state, sub state, followed unit, its
 /// object, and the job that is queued for it (number, type, object).
-type Listed =
-    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 /// What can be asked of a unit that ends in a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,75 @@
+# Two to know: `make demo` shows it, `make check` tests it. Both install what they need on a bare Debian with Rust.
+
+PREFIX ?= /usr
+DESTDIR ?=
+CARGO ?= cargo
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+
+# Static binaries: they start in half a millisecond, and one build runs on every suite of the ring.
+static := $(CARGO_TARGET_DIR)/static
+stage := $(CARGO_TARGET_DIR)/stage
+units := $(wildcard units/*.service units/*.socket units/*.target units/*.timer units/*.slice)
+helpers := berth-executor berth-init
+manuals := $(wildcard man/*.[1-8])
+tmpfiles := $(wildcard units/*.conf)
+
+.PHONY: all build stage demo check check-full bench host install uninstall fmt lint clean
+
+all: build
+
+build:
+	tests/bed/release
+
+demo: stage
+	tests/bed/demo $(stage)
+
+check:
+	tests/check
+
+check-full: check bench
+
+bench: stage
+	tests/bench/run $(stage)
+
+# A shell on a throwaway host with berth installed; the host ends with it.
+host: stage
+	tests/bed/host start hand --with $(stage)
+	tests/bed/host shell hand; tests/bed/host stop hand
+
+# What `make install` installs, as a directory the ring lays over its trees.
+stage: build
+	rm -rf $(stage)
+	$(MAKE) --no-print-directory install DESTDIR=$(stage) PREFIX=/usr
+
+install:
+	@test -x $(static)/berthctl || $(MAKE) --no-print-directory build
+	install -Dm755 $(static)/berthctl $(DESTDIR)$(PREFIX)/bin/berthctl
+	install -Dm755 -t $(DESTDIR)/usr/lib/berth $(helpers:%=$(static)/%)
+	install -Dm755 -t $(DESTDIR)/usr/lib/systemd/system-generators $(static)/berth-generator
+	install -Dm644 -t $(DESTDIR)/usr/lib/systemd/system $(units)
+ifneq ($(tmpfiles),)
+	install -Dm644 -t $(DESTDIR)/usr/lib/tmpfiles.d $(tmpfiles)
+endif
+ifneq ($(manuals),)
+	for page in $(manuals); do install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page; done
+endif
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/berthctl $(DESTDIR)/usr/lib/systemd/system-generators/berth-generator
+	rm -f $(helpers:%=$(DESTDIR)/usr/lib/berth/%) $(units:units/%=$(DESTDIR)/usr/lib/systemd/system/%)
+	rm -f $(tmpfiles:units/%=$(DESTDIR)/usr/lib/tmpfiles.d/%)
+	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
+	-rmdir $(DESTDIR)/usr/lib/berth
+
+fmt:
+	$(CARGO) fmt
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/finish \
+		tests/bed/release tests/bed/demo .ci/run
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,13 @@
+//! The host ring: berth on a throwaway host whose PID 1 is a real systemd (tests/bed/host).
+//!
+//! Every test here is “ignored” by a plain `cargo test`, and says so. `make check` builds what is installed on the
+//! hosts, names it in `BERTH_STAGE`, and runs them all; `BERTH_SUITE` picks the hosts' Debian. By hand, after
+//! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
+
+mod exec;
+mod isolation;
+mod lifecycle;
+mod properties;
+mod ring;
+mod run;
+mod smoke;
