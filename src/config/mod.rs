@@ -1,18 +1,11 @@
 //! TOML in, one typed [`Container`] out. Only the loader touches the file system.
 
+pub mod capability;
 mod container;
 mod name;
 
 pub use container::*;
 pub use name::{ContainerName, NameError};
-pub mod capability {
-    pub const LAST: u8 = 40;
-    pub const DEFAULT_APPLICATION: u64 = 0x0000_0000_800405fb;
-    pub const DEFAULT_BOOTED: u64 = 0;
-    pub fn number(_: &str) -> Option<u8> {
-        None
-    }
-}
 #[derive(Debug, thiserror::Error)]
 #[error("x")]
 pub struct Diagnostics;
