@@ -22,8 +22,7 @@ impl Cat {
         for name in &self.names {
             files.extend(Sources::load(scope, name)?.files);
         }
-        let texts: Vec<String> =
-            files.iter().map(|file| format!("# {}\n{}", file.path.display(), file.text)).collect();
+        let texts: Vec<String> = files.iter().map(|file| format!("# {}\n{}", file.path.display(), file.text)).collect();
         print!("{}", texts.join("\n"));
         Ok(0)
     }

@@ -73,5 +73,8 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
 fn has_mount(container: &Container, volume: &str) -> bool {
     let kept = container.ephemeral == Some(false);
     let holds = |kind: &MountKind| !matches!(kind, MountKind::Tmpfs { .. } | MountKind::Inaccessible);
-    kept || container.mounts.iter().any(|mount| volume.starts_with(&*mount.target.to_string_lossy()) && holds(&mount.kind))
+    kept || container
+        .mounts
+        .iter()
+        .any(|mount| volume.starts_with(&*mount.target.to_string_lossy()) && holds(&mount.kind))
 }

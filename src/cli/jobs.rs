@@ -41,7 +41,9 @@ impl Start {
         with_systemd(scope, async |systemd| {
             for name in &self.names {
                 if unit_of(scope, systemd, name).await? != name.unit() {
-                    return Err(Failure::new(format!("“{name}” is a transient container: it has no file to start from")));
+                    return Err(Failure::new(format!(
+                        "“{name}” is a transient container: it has no file to start from"
+                    )));
                 }
             }
             jobs(scope, systemd, Job::Start, &self.names).await

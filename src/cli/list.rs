@@ -105,14 +105,7 @@ fn rows(scope: &Scope, units: Vec<UnitState>, all: bool) -> Result<Vec<Row>, Fai
     Ok(rows)
 }
 
-fn row(
-    scope: &Scope,
-    name: &ContainerName,
-    unit: &str,
-    active: &str,
-    sub: &str,
-    started: Option<&Started>,
-) -> Row {
+fn row(scope: &Scope, name: &ContainerName, unit: &str, active: &str, sub: &str, started: Option<&Started>) -> Row {
     let running = started.filter(|started| started.is_alive());
     let image = match started {
         Some(Started { image: Some((reference, _)), .. }) => reference.clone(),

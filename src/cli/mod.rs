@@ -21,7 +21,7 @@ mod status;
 mod target;
 mod wait;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::Scope;
 use failure::{FAILED, Failure, USAGE};
@@ -85,6 +85,11 @@ enum Verb {
     Image(image::Image),
 }
 
+/// The command line, for the manual and for completions.
+pub fn command() -> clap::Command {
+    Berthctl::command()
+}
+
 /// The whole program. Returns its exit status.
 pub fn main() -> i32 {
     crate::sys::signal::end_on_closed_pipe();
@@ -145,7 +150,6 @@ impl Verb {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_options_of_all_verbs_are_consistent() {

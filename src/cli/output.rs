@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn times_have_their_two_largest_units() {
-        let cases = [(0, "0s"), (59, "59s"), (185, "3min 5s"), (3_600, "1h"), (90_061, "1 day 1h"), (200_000, "2 days 7h")];
+        let cases =
+            [(0, "0s"), (59, "59s"), (185, "3min 5s"), (3_600, "1h"), (90_061, "1 day 1h"), (200_000, "2 days 7h")];
         for (seconds, expected) in cases {
             assert_eq!(span(seconds), expected);
         }

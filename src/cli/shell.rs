@@ -32,7 +32,8 @@ pub struct Shell {
 impl Shell {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let (user, name) = self.target(scope)?;
-        let mut environment: Vec<String> = ["TERM", "COLORTERM", "NO_COLOR"].iter().map(|name| (*name).to_owned()).collect();
+        let mut environment: Vec<String> =
+            ["TERM", "COLORTERM", "NO_COLOR"].iter().map(|name| (*name).to_owned()).collect();
         environment.extend(self.setenv);
         let command = match self.program.is_empty() {
             true => ["sh", "-c", LOGIN_SHELL].map(str::to_owned).to_vec(),

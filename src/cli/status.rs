@@ -55,10 +55,9 @@ impl Status {
         let mut code = 0;
         for (number, name) in self.names.iter().enumerate() {
             let found = with_systemd(scope, async |systemd| {
-                let unit = unit_of(scope, systemd, name).await.map_err(|failure| Failure {
-                    code: Some(NO_SUCH_UNIT),
-                    ..failure
-                })?;
+                let unit = unit_of(scope, systemd, name)
+                    .await
+                    .map_err(|failure| Failure { code: Some(NO_SUCH_UNIT), ..failure })?;
                 Ok((Properties(systemd.properties(&unit).await?), unit))
             });
             let (properties, unit) = found?;
@@ -77,7 +76,13 @@ impl Status {
     fn print(&self, name: &ContainerName, unit: &str, properties: &Properties, started: Option<&Started>) {
         let active = properties.text("ActiveState");
         let color = state_style(&active);
-        let dot = if active == "inactive" { "○" } else if active == "failed" { "×" } else { "●" };
+        let dot = if active == "inactive" {
+            "○"
+        } else if active == "failed" {
+            "×"
+        } else {
+            "●"
+        };
         println!("{color}{dot}{color:#} {name} - {}", properties.text("Description"));
         line("Unit", unit);
         let fragment = properties.text("FragmentPath");

@@ -9,10 +9,7 @@ use crate::unit::template::unit_name;
 use super::failure::Failure;
 
 /// Talks to the service manager of the scope for as long as one verb needs it.
-pub fn with_systemd<T>(
-    scope: &Scope,
-    talk: impl AsyncFnOnce(&Systemd) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+pub fn with_systemd<T>(scope: &Scope, talk: impl AsyncFnOnce(&Systemd) -> Result<T, Failure>) -> Result<T, Failure> {
     zbus::block_on(async {
         let systemd = Systemd::connect(scope.manager).await?;
         talk(&systemd).await

@@ -11,7 +11,10 @@ pub use name::{ContainerName, NameError};
 pub struct Diagnostics;
 #[derive(Debug, thiserror::Error)]
 #[error("x")]
-pub enum LoadError { NotFound { x: u8 } , Io}
+pub enum LoadError {
+    NotFound { x: u8 },
+    Io,
+}
 pub struct SourceFile {
     pub path: std::path::PathBuf,
     pub text: String,

@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-
 use super::birth::{Cargo, Newborn, give_birth};
 use super::channel::Message;
 use super::claim::Claim;

@@ -166,7 +166,11 @@ impl Options {
                 let (key, text) = option.split_once('=').unwrap_or((option, ""));
                 match key {
                     "size" | "mode" => mount[key] = value(text),
-                    _ => return Err(usage(format!("--tmpfs {tmpfs}: expected size=SIZE or mode=MODE, found “{option}”"))),
+                    _ => {
+                        return Err(usage(format!(
+                            "--tmpfs {tmpfs}: expected size=SIZE or mode=MODE, found “{option}”"
+                        )));
+                    }
                 }
             }
             mounts.push(mount);
@@ -187,9 +191,9 @@ impl Options {
                 _ => "service",
             };
             let section = document.entry(section).or_insert(Item::Table(Table::new()));
-            let list = section.as_table_mut().and_then(|table| {
-                table.entry(name).or_insert(value(Array::new())).as_array_mut()
-            });
+            let list = section
+                .as_table_mut()
+                .and_then(|table| table.entry(name).or_insert(value(Array::new())).as_array_mut());
             if let Some(list) = list {
                 list.push(text);
             }

@@ -101,7 +101,8 @@ impl Run {
 
     fn new_name(&self) -> Result<ContainerName, Failure> {
         let tree = self.options.rootfs.as_deref();
-        let source = tree.or(self.source.as_deref()).ok_or_else(|| Failure::new("expected an IMAGE, a FILE or --rootfs"))?;
+        let source =
+            tree.or(self.source.as_deref()).ok_or_else(|| Failure::new("expected an IMAGE, a FILE or --rootfs"))?;
         let base = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let base = base.split([':', '@']).next().unwrap_or_default().to_ascii_lowercase();
         let plain: String = base.chars().map(|next| if next.is_ascii_alphanumeric() { next } else { '-' }).collect();

@@ -61,8 +61,10 @@ fn make_scope(scope: &Scope, prepared: &Prepared, process: u32) -> Result<(), Fa
         property.setting.owner == Owner::Verbatim(VerbatimSection::Resources) || OF_SCOPES.contains(&property.name())
     });
     let settings = variants(&settings);
-    let mut properties: Vec<(&str, Variant<'_>)> =
-        settings.iter().map(|(name, variant)| Ok((name.as_str(), Variant::try_from(variant)?))).collect::<zbus::Result<_>>()?;
+    let mut properties: Vec<(&str, Variant<'_>)> = settings
+        .iter()
+        .map(|(name, variant)| Ok((name.as_str(), Variant::try_from(variant)?)))
+        .collect::<zbus::Result<_>>()?;
     properties.push(("PIDs", Variant::from(vec![process])));
     properties.push(("CollectMode", Variant::from("inactive-or-failed".to_owned())));
     let borrowed: Vec<(&str, &Variant<'_>)> = properties.iter().map(|(name, variant)| (*name, variant)).collect();

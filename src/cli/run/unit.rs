@@ -28,7 +28,8 @@ impl Unit {
         if container.http_proxy {
             passed.extend(proxies.iter().flat_map(|name| [(*name).to_owned(), name.to_uppercase()]));
         }
-        let environment = passed.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?))).collect();
+        let environment =
+            passed.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?))).collect();
         Ok(Unit { name, settings, environment, descriptors: None })
     }
 
