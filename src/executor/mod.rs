@@ -29,6 +29,7 @@ mod payload;
 mod range;
 mod refresh;
 mod reload;
+mod report;
 mod root;
 mod sealed;
 mod start;
@@ -67,8 +68,7 @@ pub fn main() -> i32 {
     match done {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("{error}");
-            handover::status(&error.to_string());
+            report::failure(arguments.last().copied().unwrap_or_default(), &error);
             error.exit_code()
         }
     }
