@@ -85,7 +85,8 @@ pub const DEFAULT_BOOTED: u64 = set(&[
 /// `CAP_NET_RAW`, `net_raw` and the like. `None` for what is no capability.
 pub fn number(name: &str) -> Option<u8> {
     let position = NAMES.iter().position(|known| {
-        name.eq_ignore_ascii_case(known) || known.strip_prefix("CAP_").is_some_and(|bare| name.eq_ignore_ascii_case(bare))
+        name.eq_ignore_ascii_case(known)
+            || known.strip_prefix("CAP_").is_some_and(|bare| name.eq_ignore_ascii_case(bare))
     });
     position.map(|number| number as u8)
 }

@@ -153,19 +153,15 @@ impl<'a> Report<'a> {
         self.found.borrow_mut().push((place.clone(), mistake));
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.found.borrow().is_empty()
-    }
-
-    /// `path:line` of a place, to point at a second one.
+    /// The line of a place, to point at a second one.
     pub fn line(&self, place: &Place) -> usize {
         let text = &self.files[place.file].text;
         text[..text.floor_char_boundary(place.start)].matches('\n').count() + 1
     }
 
     /// `None` where nothing was found.
-    pub fn finish(self) -> Option<Diagnostics> {
-        let mut found = self.found.into_inner();
+    pub fn so_far(&self) -> Option<Diagnostics> {
+        let mut found = self.found.borrow().clone();
         found.sort_by(|(one, _), (other, _)| (one.file, one.start).cmp(&(other.file, other.start)));
         let problems: Vec<Problem> =
             found.into_iter().map(|(place, mistake)| Problem::new(&self.files[place.file], &place, mistake)).collect();
@@ -176,7 +172,11 @@ impl<'a> Report<'a> {
 /// A value quoted in a message may hold anything; the message stays one line of text.
 fn printable(message: &str) -> String {
     message.chars().fold(String::new(), |mut out, next| {
-        if next.is_control() { out.extend(next.escape_debug()) } else { out.push(next) }
+        if next.is_control() {
+            out.extend(next.escape_debug())
+        } else {
+            out.push(next)
+        }
         out
     })
 }

@@ -1,7 +1,7 @@
 //! A drop-in over what came before it: tables merge, lists append and `[]` resets, everything else is replaced.
 
-use super::decode::section_of;
-use super::tree::{Entry, Node, Table, Value};
+use super::tree::{Entry, Node, Place, Table, Value};
+use super::verbatim_sections::section;
 use crate::unit::Setting;
 
 /// How a later value of one key meets an earlier one.
@@ -18,7 +18,7 @@ pub fn merge(base: &mut Table, over: Table) {
     merge_table(base, over, "");
 }
 
-fn merge_table(base: &mut Table, over: Table, section: &str) {
+fn merge_table(base: &mut Table, over: Table, path: &str) {
     for Entry { key, key_place, node } in over.entries {
         let Some(old) = base.get_mut(&key) else {
             base.entries.push(Entry { key, key_place, node });
@@ -26,19 +26,21 @@ fn merge_table(base: &mut Table, over: Table, section: &str) {
         };
         match (&mut old.node.value, node.value) {
             (Value::Table(old), Value::Table(new)) => {
-                let path = if section.is_empty() { key } else { format!("{section}.{key}") };
+                let path = if path.is_empty() { key } else { format!("{path}.{key}") };
                 merge_table(old, new, &path);
             }
             (earlier, later) => {
                 let node = Node { value: later, ..node };
-                match meeting(section, &key, &node.value) {
+                match meeting(path, &key, &node.value) {
                     Meeting::Append => match (earlier, node.value) {
                         (Value::Array(earlier), Value::Array(later)) if !later.is_empty() => earlier.extend(later),
                         (_, value) => (old.key_place, old.node) = (key_place, Node { value, ..node }),
                     },
                     Meeting::AppendLines => append_lines(&mut old.node, node),
                     Meeting::Mounts => match (earlier, node.value) {
-                        (Value::Array(earlier), Value::Array(later)) => later.into_iter().for_each(|it| mount(earlier, it)),
+                        (Value::Array(earlier), Value::Array(later)) => {
+                            later.into_iter().for_each(|it| mount(earlier, it))
+                        }
                         (_, value) => (old.key_place, old.node) = (key_place, Node { value, ..node }),
                     },
                     Meeting::Replace => (old.key_place, old.node) = (key_place, node),
@@ -48,12 +50,12 @@ fn merge_table(base: &mut Table, over: Table, section: &str) {
     }
 }
 
-fn meeting(section: &str, key: &str, value: &Value) -> Meeting {
+fn meeting(path: &str, key: &str, value: &Value) -> Meeting {
     let empty = matches!(value, Value::Array(items) if items.is_empty());
-    match (section, key) {
+    match (path, key) {
         ("", "command" | "entrypoint" | "reload-command") => Meeting::Replace,
         ("", "mount") if !empty => Meeting::Mounts,
-        _ => match section_of(section) {
+        _ => match section(path) {
             Some(verbatim) => match Setting::verbatim(verbatim, key) {
                 Some(setting) if setting.reset().is_ok() => Meeting::AppendLines,
                 _ => Meeting::Replace,
@@ -77,7 +79,7 @@ fn append_lines(old: &mut Node, new: Node) {
     old.value = Value::Array(lines);
 }
 
-fn lines(value: Value, place: &super::tree::Place) -> Vec<Node> {
+fn lines(value: Value, place: &Place) -> Vec<Node> {
     match value {
         Value::Array(items) if items.is_empty() => {
             vec![Node { place: place.clone(), value: Value::String(String::new()) }]

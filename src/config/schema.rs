@@ -110,8 +110,7 @@ pub const NETWORK: Schema = schema(
     &["networks", "publish", "aliases", "ip", "mac", "interface"],
 );
 
-const ALL: [&Schema; 8] =
-    [&TOP, &PULL, &MOUNT, &NAMESPACES, &SECURITY, &CAPABILITIES, &USER_NAMESPACE, &NETWORK];
+const ALL: [&Schema; 8] = [&TOP, &PULL, &MOUNT, &NAMESPACES, &SECURITY, &CAPABILITIES, &USER_NAMESPACE, &NETWORK];
 
 /// podman's, Quadlet's, compose's and nspawn's words, in plain form, and where berth has the same.
 const FOREIGN: &[(&[&str], &str)] = &[
@@ -174,10 +173,7 @@ pub fn help(here: &Schema, key: &str) -> Option<String> {
         return Some(format!("berth's key is “mode” in {section}"));
     }
     elsewhere(here, &wanted)
-        .or_else(|| {
-            let foreign = FOREIGN.iter().find(|(names, _)| names.contains(&wanted.as_str()));
-            foreign.map(|(_, help)| (*help).to_owned())
-        })
+        .or_else(|| foreign(&wanted))
         .or_else(|| setting(&wanted))
         .or_else(|| nearest(key, here.keys.iter().copied()).map(did_you_mean))
         .or_else(|| {
@@ -194,6 +190,21 @@ fn elsewhere(here: &Schema, wanted: &str) -> Option<String> {
     });
     let first = places.next()?;
     places.next().is_none().then_some(first)
+}
+
+/// A word of ours, or of another tool, in one of systemd's sections.
+pub fn help_for_setting(key: &str) -> Option<String> {
+    let wanted = plain(key);
+    let ours = ALL.iter().find_map(|schema| {
+        let known = schema.keys.iter().find(|known| plain(known) == wanted)?;
+        Some(place(schema, known))
+    });
+    ours.or_else(|| foreign(&wanted))
+}
+
+fn foreign(wanted: &str) -> Option<String> {
+    let (_, help) = FOREIGN.iter().find(|(names, _)| names.contains(&wanted))?;
+    Some((*help).to_owned())
 }
 
 fn place(schema: &Schema, key: &str) -> String {

@@ -55,7 +55,11 @@ impl Sources {
         let roots: Vec<PathBuf> = scope.container_roots().collect();
         let stems = stems(name);
         let main = stems.iter().rev().find_map(|stem| {
-            roots.iter().rev().map(|root| root.join(format!("{stem}.toml"))).find(|path| path.symlink_metadata().is_ok())
+            roots
+                .iter()
+                .rev()
+                .map(|root| root.join(format!("{stem}.toml")))
+                .find(|path| path.symlink_metadata().is_ok())
         });
         let Some(main) = main else {
             let close = close_name(scope, name);
@@ -107,9 +111,9 @@ impl Sources {
     /// Over names, paths and texts: another one as soon as a file appears, vanishes, moves or changes.
     pub fn hash(&self) -> String {
         let mut hash = Sha256::new();
-        for part in std::iter::once(self.name.as_str().as_bytes()).chain(
-            self.files.iter().flat_map(|file| [file.path.as_os_str().as_encoded_bytes(), file.text.as_bytes()]),
-        ) {
+        for part in std::iter::once(self.name.as_str().as_bytes())
+            .chain(self.files.iter().flat_map(|file| [file.path.as_os_str().as_encoded_bytes(), file.text.as_bytes()]))
+        {
             // With its length, so that no two lists of parts read the same.
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
@@ -160,7 +164,9 @@ fn close_name(scope: &Scope, name: &ContainerName) -> Option<String> {
 /// Every `*.toml` of a directory that may be missing; hidden files are somebody's editor's.
 pub(super) fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(directory) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(vec![]),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(vec![]);
+        }
         entries => entries?,
     };
     let mut files = Vec::new();

@@ -11,6 +11,14 @@ pub fn header(section: VerbatimSection) -> &'static str {
     }
 }
 
+/// The verbatim section of this header.
+pub fn section(name: &str) -> Option<VerbatimSection> {
+    ALL.into_iter().find(|section| header(*section) == name)
+}
+
+pub const ALL: [VerbatimSection; 4] =
+    [VerbatimSection::Unit, VerbatimSection::Service, VerbatimSection::Resources, VerbatimSection::Install];
+
 /// What to write instead of a reserved setting; `None` where it is not reserved. The first pattern that fits counts.
 pub fn reserved(name: &str) -> Option<&'static str> {
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
