@@ -8,6 +8,8 @@ mod filter;
 mod policy;
 mod profile;
 mod program;
+#[cfg(test)]
+mod tests;
 
 use crate::config::capability;
 use architecture::Architecture;
