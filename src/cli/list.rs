@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::output::{Format, Table, print_json, time};
 use super::target::with_systemd;
 use crate::Scope;
-use crate::config::{ContainerName, RootSource, Sources, declared};
+use crate::config::{ContainerName, Declared, RootSource, Sources, declared};
 use crate::machine::Started;
 use crate::unit::manager::UnitState;
 
@@ -89,8 +89,8 @@ fn rows(scope: &Scope, units: Vec<UnitState>, all: bool) -> Result<Vec<Row>, Fai
         Started::all(scope).into_iter().map(|started| (started.unit.clone(), started)).collect();
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     if all {
-        for name in declared(scope)?.into_iter().filter_map(|declared| declared.stem.parse::<ContainerName>().ok()) {
-            rows.insert(name.unit(), row(scope, &name, &name.unit(), "inactive", "dead", None));
+        for name in declared(scope)?.iter().filter_map(Declared::container) {
+            rows.insert(name.unit(), row(scope, name, &name.unit(), "inactive", "dead", None));
         }
     }
     for unit in units.iter().filter(|unit| unit.load != "not-found") {

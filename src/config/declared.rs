@@ -42,6 +42,16 @@ pub fn declared(scope: &Scope) -> io::Result<Vec<Declared>> {
     Ok(declared.map(|(stem, path)| Declared { name: DeclaredName::of(stem), path }).collect())
 }
 
+impl Declared {
+    /// `None` for a template and for a name no container can have.
+    pub fn container(&self) -> Option<&ContainerName> {
+        match &self.name {
+            DeclaredName::Container(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 impl DeclaredName {
     fn of(stem: String) -> Self {
         // A template's stem is a name as soon as an instance is added.
