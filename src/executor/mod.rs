@@ -38,7 +38,7 @@ mod stop;
 pub use claim::Claim;
 pub use error::Error;
 pub use join::{Joined, Request, join};
-pub use stop::{forget, stop_post};
+pub use stop::{forget, tidy};
 
 use start::Kind;
 
@@ -76,4 +76,11 @@ pub fn main() -> i32 {
 
 fn named(text: &str) -> Result<ContainerName, Error> {
     text.parse().map_err(|error: NameError| Error::Usage(error.to_string()))
+}
+
+/// The unit we run in.
+fn own_unit() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    path.rsplit('/').find(|part| part.ends_with(".service") || part.ends_with(".scope")).map(str::to_owned)
 }

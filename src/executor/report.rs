@@ -19,7 +19,7 @@ pub fn failure(container: &str, error: &Error) {
 fn to_journal(container: &str, error: &Error) -> bool {
     let Ok(layer) = tracing_journald::layer() else { return false };
     // We exit right after: journald may be too late to see whose we were, and `journalctl -u` takes root's word for it.
-    let unit = own_unit().unwrap_or_default();
+    let unit = super::own_unit().unwrap_or_default();
     let fields = [("OBJECT_SYSTEMD_UNIT", unit.as_str()), ("CONTAINER_NAME", container)];
     let layer = layer
         .with_syslog_identifier(container.to_owned())
@@ -30,10 +30,4 @@ fn to_journal(container: &str, error: &Error) -> bool {
         tracing::error!(step = error.step(), exit_code = error.exit_code(), "{error}");
     });
     true
-}
-
-fn own_unit() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
-    path.rsplit('/').find(|part| part.ends_with(".service") || part.ends_with(".scope")).map(str::to_owned)
 }

@@ -11,10 +11,11 @@ use super::channel::Message;
 use super::claim::Claim;
 use super::error::{AtStep, Context, Error, StepError};
 use super::inherited::Inherited;
+use super::machined::Registration;
 use super::outside::{Outside, map_owners};
 use super::range::Range;
 use super::reload::Reload;
-use super::{environment, filter, handover, idmap, machined, reload, sealed};
+use super::{environment, filter, handover, idmap, reload, sealed};
 use crate::Scope;
 use crate::config::{ContainerName, NameError, RootSource, Sources};
 use crate::image::Store;
@@ -43,12 +44,12 @@ pub enum Kind {
 /// A container that is set up and waits to be released, with what must outlive its start.
 struct Prepared {
     newborn: Newborn,
-    started: Started,
     ready_by_payload: bool,
     claim: Option<Claim>,
     range: Option<Range>,
     image_lock: Option<OwnedFd>,
     reload: Option<Reload>,
+    registration: Option<Registration>,
 }
 
 /// Starts the container and returns once it is systemd's to supervise.
@@ -61,7 +62,7 @@ pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Erro
     let prepared = prepare(scope, name, &sources, Some(claim), inherited, kind)?;
     hand_over(&prepared)?;
     prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    machined::register(&prepared.started);
+    prepared.registration.into_iter().for_each(Registration::wait);
     Ok(())
 }
 
@@ -78,7 +79,7 @@ pub fn in_scope(scope: &Scope, name: &ContainerName, socket: &str) -> Result<(),
     let line = format!("{}\n", prepared.newborn.pid.as_raw_nonzero());
     socket.write_all(line.as_bytes()).call(|| "write").at(step)?;
     prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    machined::register(&prepared.started);
+    prepared.registration.into_iter().for_each(Registration::wait);
     Ok(())
 }
 
@@ -132,7 +133,7 @@ fn prepare(
     let range = Range::pick(plan.user_namespace, name, &mut inherited)?;
     let state = scope.container_states().join(name.as_str());
     make_state(&state)?;
-    let (newborn, process) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
+    let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
     let mut started = Started {
         name: name.to_string(),
         unit: String::new(),
@@ -141,10 +142,7 @@ fn prepare(
         leader_start: 0,
         started_at: 0,
         image: plan.image.clone(),
-        root_directory: match &container.source {
-            RootSource::RootFs(tree) => Some(scope.machines.join(tree)),
-            RootSource::Image(_) => None,
-        },
+        root_directory: plan.tree().map(Path::to_owned),
         user_namespace: range.as_ref().map(|range| (range.base, range.size)),
         free_range: matches!(plan.user_namespace, UserRange::Free { .. }),
         network: format!("{:?}", container.network.mode).to_lowercase(),
@@ -156,7 +154,7 @@ fn prepare(
     started.complete().call(|| "read /proc").at("save the state")?;
     started.save(scope).call(|| "write started.json").at("save the state")?;
     let ready_by_payload = plan.ready_by_payload;
-    Ok(Prepared { newborn, started, ready_by_payload, claim, range, image_lock, reload })
+    Ok(Prepared { newborn, ready_by_payload, claim, range, image_lock, reload, registration })
 }
 
 /// Gives systemd the locks to keep and the payload to supervise.
@@ -185,7 +183,7 @@ fn set_up(
     state: &Path,
     inherited: Inherited,
     kind: Kind,
-) -> Result<(Newborn, Process), Error> {
+) -> Result<(Newborn, Process, Option<Registration>), Error> {
     let mut process = plan.process.clone();
     process.environment = environment::gather(&plan.environment).at("gather the environment")?;
     if plan.ready_by_payload {
@@ -217,8 +215,10 @@ fn set_up(
     let sent: Vec<_> = handles.iter().map(|handle| handle.for_step()).collect();
     newborn.channel.send_handles(&sent).call(|| "sendmsg").at(step)?;
     newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
+    // While the other side sets itself up; a start never waits for machined before the payload runs.
+    let registration = (kind != Kind::Bare).then(|| Registration::begin(&plan.name, newborn.pid, plan.tree()));
     match newborn.channel.receive().call(|| "recvmsg").at(step)? {
-        Some(Message::Ready) => Ok((newborn, process)),
+        Some(Message::Ready) => Ok((newborn, process, registration)),
         Some(Message::Failed(exit_code, text)) => Err(Error::Inside { exit_code, text }),
         _ => Err(Error::Vanished),
     }

@@ -36,7 +36,7 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, interac
         let _ = executor.kill();
         let _ = executor.wait();
     }
-    let tidied = executor::stop_post(scope, &prepared.name);
+    let tidied = executor::tidy(scope, &prepared.name);
     reservation.hand_over();
     let code = code?;
     tidied?;
