@@ -47,7 +47,7 @@ fn one_line_says_the_first_problem_and_how_many_there_are() {
     let diagnostics = parse("imgae = \"x\"\ntty = 1\n").unwrap_err();
     assert_eq!(
         diagnostics.first_line(),
-        "web.toml:1:1: neither “image” nor “rootfs” is set (write image = \"…\" or rootfs = \"…\"); and 2 more problems"
+        "web.toml:1:1: unknown key “imgae” (did you mean “image”?); and 1 more problem"
     );
     let diagnostics = parse("image = \"x\"\ntty = 1\n").unwrap_err();
     assert_eq!(diagnostics.first_line(), "web.toml:2:7: tty: expected true or false, found an integer");
