@@ -187,6 +187,13 @@ impl<'a> Section<'a> {
         Section { schema, table: Some(table), report }
     }
 
+    /// Whether a key that is not known is nearly one of these.
+    pub fn has_nearly(self, keys: &[&str]) -> bool {
+        let entries = self.table.map(|table| table.entries.as_slice()).unwrap_or_default();
+        let mut unknown = entries.iter().filter(|entry| !self.schema.keys.contains(&entry.key.as_str()));
+        unknown.any(|entry| nearest(&entry.key, keys.iter().copied()).is_some())
+    }
+
     pub fn entry(self, key: &str) -> Option<&'a Entry> {
         debug_assert!(self.schema.keys.contains(&key), "{key} is missing in the schema of {}", self.schema.header);
         self.table?.get(key)
@@ -266,6 +273,9 @@ impl<'a> Section<'a> {
 }
 
 pub fn not_one_of(found: &str, words: &[&str]) -> Mistake {
+    if let [only] = words {
+        return Mistake::not(found, &format!("“{only}”, the only one there is"));
+    }
     let message = format!("“{found}” is not one of {}", words.join(", "));
     let help = nearest(found, words.iter().copied()).map(|word| format!("did you mean “{word}”?"));
     Mistake { message, help }

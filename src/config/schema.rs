@@ -182,14 +182,23 @@ pub fn help(here: &Schema, key: &str) -> Option<String> {
         })
 }
 
-/// The same key in another section. One that several sections have is only a guess, and none is made.
+/// The same key in another section, or in several.
 fn elsewhere(here: &Schema, wanted: &str) -> Option<String> {
-    let mut places = ALL.iter().filter(|schema| schema.header != here.header).filter_map(|schema| {
-        let mut keys = schema.keys.iter().chain(schema.later);
-        keys.find(|known| plain(known) == wanted).map(|known| place(schema, known))
-    });
-    let first = places.next()?;
-    places.next().is_none().then_some(first)
+    let others = ALL.iter().filter(|schema| schema.header != here.header);
+    let places: Vec<(&Schema, &str)> = others
+        .filter_map(|schema| {
+            let mut keys = schema.keys.iter().chain(schema.later);
+            keys.find(|known| plain(known) == wanted).map(|known| (*schema, *known))
+        })
+        .collect();
+    match places[..] {
+        [] => None,
+        [(schema, key)] => Some(place(schema, key)),
+        [.., (last, key)] => {
+            let headers: Vec<&str> = places[..places.len() - 1].iter().map(|(schema, _)| schema.header).collect();
+            Some(format!("there is a “{key}” in {} and {}", headers.join(", "), last.header))
+        }
+    }
 }
 
 /// A word of ours, or of another tool, in one of systemd's sections.
@@ -221,5 +230,46 @@ fn setting(wanted: &str) -> Option<String> {
             Some(format!("write {} = … in [{}]", setting.name, verbatim_sections::header(section)))
         }
         Owner::Berth => verbatim_sections::reserved(setting.name).map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    /// A date is a value no key takes: a key that nothing reads would let it pass.
+    #[test]
+    fn every_key_of_the_schema_is_read_by_a_decoder() {
+        for schema in ALL {
+            let header = schema.header;
+            for key in schema.keys {
+                let text = match header {
+                    "" => format!("{key} = 1979-05-27"),
+                    _ => format!("{header}\n{key} = 1979-05-27"),
+                };
+                let line = text.lines().count();
+                let Err(diagnostics) = Sources::from_text("x".parse().unwrap(), text).parse() else {
+                    panic!("{header} {key} is not read");
+                };
+                let found = diagnostics.problems().any(|problem| problem.line == line && problem.column > 1);
+                let refused = header == "[[mount]]" && diagnostics.problems().any(|problem| problem.line == line);
+                assert!(found || refused, "{header} {key}: {diagnostics}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_later_is_said_to_come_later() {
+        for schema in ALL {
+            for key in schema.later {
+                let text = format!("{}\n{key} = 1", schema.header);
+                let Err(diagnostics) = Sources::from_text("x".parse().unwrap(), text).parse() else {
+                    panic!("{key} was accepted");
+                };
+                let mut messages = diagnostics.problems().map(|problem| problem.message.as_str());
+                assert!(messages.any(|message| message.starts_with("not yet: ")), "{diagnostics}");
+            }
+        }
     }
 }

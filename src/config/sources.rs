@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
-use super::declared::declared;
+use super::declared::{DeclaredName, declared};
 use super::diagnostics::Diagnostics;
 use super::{Container, ContainerName, decode, suggest};
 use crate::Scope;
@@ -151,14 +151,21 @@ fn did_you_mean(close: &Option<String>) -> String {
     close.as_ref().map(|name| format!("; did you mean “{name}”?")).unwrap_or_default()
 }
 
+/// A declared name, or an instance of a declared template, that is nearly this one.
 fn close_name(scope: &Scope, name: &ContainerName) -> Option<String> {
-    let known: Vec<String> = declared(scope).ok()?.into_iter().map(|declared| declared.name.to_string()).collect();
-    let full = suggest::nearest(name.as_str(), known.iter().map(String::as_str)).map(str::to_owned);
-    full.or_else(|| {
-        let instance = name.instance()?;
-        let templates = known.iter().map(String::as_str).filter(|known| known.ends_with('@'));
-        suggest::nearest(name.file_stem(), templates).map(|template| format!("{template}{instance}"))
-    })
+    let (mut names, mut templates) = (Vec::new(), Vec::new());
+    for declared in declared(scope).ok()? {
+        match declared.name {
+            DeclaredName::Container(name) => names.push(name.to_string()),
+            DeclaredName::Template(stem) => templates.push(stem),
+            DeclaredName::Invalid(..) => {}
+        }
+    }
+    let template = name.instance().and_then(|instance| {
+        let template = suggest::nearest(name.file_stem(), templates.iter().map(String::as_str))?;
+        Some(format!("{template}{instance}"))
+    });
+    template.or_else(|| suggest::nearest(name.as_str(), names.iter().map(String::as_str)).map(str::to_owned))
 }
 
 /// Every `*.toml` of a directory that may be missing; hidden files are somebody's editor's.

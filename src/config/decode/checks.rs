@@ -12,7 +12,7 @@ pub fn check(root: Section, container: &Container, name: &ContainerName) {
     if container.boot {
         booted(root, container);
     }
-    if container.init && container.namespaces.pid != NamespaceMode::Private {
+    if container.init && !container.boot && container.namespaces.pid != NamespaceMode::Private {
         let message = "“init” needs a PID namespace of the container's own: it runs as PID 1";
         root.refuse("init", Mistake::new(message, "leave “pid” in [namespaces] at \"private\""));
     }

@@ -33,7 +33,7 @@ pub fn decode(root: Section) -> Container {
         umask: root.read("umask", process::umask).unwrap_or(0o022),
         hostname: root.read("hostname", |item| item.parsed(parse::hostname)),
         timezone: root.read("timezone", timezone).unwrap_or(Timezone::Host),
-        stop_signal: root.read("stop-signal", |item| item.parsed(parse::signal)),
+        stop_signal: root.read("stop-signal", process::signal),
         reload: process::reload(root),
         notify: root
             .read("notify", |item| item.word(&[("executor", Notify::Executor), ("container", Notify::Container)]))
@@ -67,6 +67,8 @@ fn source(root: Section) -> RootSource {
             let file = if first.file == second.file { String::new() } else { " of another file".to_owned() };
             root.report.add(second, Mistake::new(message, format!("the other one is in line {line}{file}; keep one")));
         }
+        // A key that is nearly one of the two is reported already.
+        (None, None) if root.has_nearly(&["image", "rootfs"]) => {}
         (None, None) => {
             let mistake = Mistake::new("neither “image” nor “rootfs” is set", "write image = \"…\" or rootfs = \"…\"");
             root.report.add(&Place::top(0), mistake);

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section};
 use crate::config::tree::{Entry, Value};
-use crate::config::{LimitRange, Reload, ResourceLimit, UserSpec, parse};
+use crate::config::{LimitRange, Reload, ResourceLimit, Signal, UserSpec, parse};
+use crate::unit::signal as signals;
 
 /// A list of words; `[]` is a command of none. A shell's line is no list.
 pub fn command(item: Item) -> Option<Vec<String>> {
@@ -76,6 +77,21 @@ pub fn user(item: Item) -> Option<UserSpec> {
     }
 }
 
+/// By name: numbers differ between machines.
+pub fn signal(item: Item) -> Option<Signal> {
+    match &item.node.value {
+        Value::Integer(number) => {
+            let mistake = Mistake::from("expected a string, found an integer");
+            let known = i32::try_from(*number).ok().filter(|number| (1..=31).contains(number));
+            item.fail(match known {
+                Some(number) => mistake.help(format!("write \"{}\"", signals::name(number))),
+                None => mistake,
+            })
+        }
+        _ => item.parsed(parse::signal),
+    }
+}
+
 pub fn umask(item: Item) -> Option<u32> {
     match &item.node.value {
         Value::Integer(_) => {
@@ -88,7 +104,7 @@ pub fn umask(item: Item) -> Option<u32> {
 
 /// A signal or a command, not both.
 pub fn reload(root: Section) -> Option<Reload> {
-    let signal = root.read("reload-signal", |item| item.parsed(parse::signal)).map(Reload::Signal);
+    let signal = root.read("reload-signal", signal).map(Reload::Signal);
     let words = root.read("reload-command", |item| match command(item)?.as_slice() {
         [] => item.fail("expected a command of at least one word"),
         words => Some(Reload::Command(words.to_vec())),
@@ -112,6 +128,7 @@ pub fn sysctls(root: Section) -> BTreeMap<String, String> {
         }
         if let Err(mistake) = parse::sysctl(&entry.key) {
             item.report.add(&entry.key_place, mistake);
+            continue;
         }
         let line = |text: &str| match text.is_empty() || text.contains(char::is_control) {
             true => Err(Mistake::from("expected a value of one line")),

@@ -42,7 +42,7 @@ fn values(setting: &'static Setting, item: Item) -> Option<Vec<String>> {
     let is_list = setting.reset().is_ok();
     let lines = match &item.node.value {
         Value::Array(_) if !is_list => {
-            return item.fail(Mistake::new("expected one value, found an array", "this setting has a single value"));
+            return item.fail(Mistake::new("expected a single value, found an array", "leave the brackets out"));
         }
         Value::Array(items) => {
             let lines: Vec<Option<String>> = items.iter().map(|node| line(setting, Item { node, ..item })).collect();
@@ -84,6 +84,9 @@ fn mistake(setting: &Setting, text: &str, error: ValueError) -> Mistake {
             nearest(found, allowed.iter().copied()).map(|word| format!("did you mean “{word}”?"))
         }
         ValueError::Malformed { .. } if setting.kind == Kind::Units => unit_help(text),
+        ValueError::Malformed { .. } if matches!(setting.kind, Kind::Quota | Kind::Share) => {
+            text.parse::<u32>().is_ok().then(|| format!("write \"{text}%\""))
+        }
         _ => None,
     };
     let message = match text.is_empty() {
@@ -93,9 +96,28 @@ fn mistake(setting: &Setting, text: &str, error: ValueError) -> Mistake {
     Mistake { message, help }
 }
 
+/// systemd.special(7): those a container is likely to be ordered after or installed into.
+const TARGETS: [&str; 12] = [
+    "multi-user",
+    "graphical",
+    "default",
+    "network",
+    "network-online",
+    "network-pre",
+    "nss-lookup",
+    "time-sync",
+    "local-fs",
+    "remote-fs",
+    "machines",
+    "basic",
+];
+
 /// The first name without a suffix is probably a container's or a service's.
 fn unit_help(text: &str) -> Option<String> {
     let word = text.split_whitespace().find(|word| !word.contains('.'))?;
+    if TARGETS.contains(&word) {
+        return Some(format!("did you mean “{word}.target”?"));
+    }
     Some(format!("a container is “container@{word}.service”, a service “{word}.service”"))
 }
 
