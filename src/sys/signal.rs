@@ -12,9 +12,20 @@ static EVERY: u64 = u64::MAX;
 
 /// Resets every disposition to the default and unblocks every signal.
 pub fn reset_all() -> Result<(), Errno> {
-    for number in 1..=libc::SIGRTMAX() {
-        // SAFETY: the default disposition runs no code of ours. SIGKILL, SIGSTOP and libc's own refuse; ignored.
-        unsafe { libc::signal(number, libc::SIG_DFL) };
+    // The kernel's own call, since libc's refuses the signals that libc uses; zero is the default disposition.
+    let default = [0u64; 4];
+    for number in 1..=64 {
+        // SAFETY: the kernel reads a `struct kernel_sigaction`, at most 32 bytes; the default disposition runs no code
+        // of ours. SIGKILL and SIGSTOP refuse; ignored.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                size_of::<u64>(),
+            )
+        };
     }
     // SAFETY: an all-zero sigset_t is the empty set on Linux, and sigemptyset makes it so anyway.
     let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
