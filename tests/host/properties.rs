@@ -1,1 +1,210 @@
+//! Every setting of berth's table means the same to systemd as text in a unit file and as a variant over D-Bus.
+//!
+//! Neither unit runs: a condition that fails keeps the transient one from starting, and a reference keeps it loaded.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use berth::unit::table;
+use berth::unit::{Bus, Kind, Property, Setting, text, variants};
+use zbus::{OwnedObjectPath, Variant};
+
+use crate::ring::{Host, host};
+
+/// What every unit of the test has: a service that would run, and does not.
+const COMMON: &str = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n";
+
+/// Lines to assign, in the unit file's form; several for kinds that have several shapes.
+fn samples(setting: &Setting) -> Vec<&'static str> {
+    match (setting.name, setting.kind) {
+        ("Type", _) => vec!["notify"],
+        ("Restart", _) => vec!["on-failure", "on-abnormal"],
+        ("BPFProgram", _) => vec!["egress:/sys/fs/bpf/bed"],
+        ("CPUSchedulingPriority", _) => vec!["5"],
+        (_, Kind::Bool) => vec!["yes", "no"],
+        (_, Kind::Word(words)) => words.to_vec(),
+        (_, Kind::Named(names)) => names.iter().map(|(name, _)| *name).collect(),
+        (_, Kind::Text) => vec!["a \"quoted\" line, 100%% of it"],
+        (_, Kind::Slice) => vec!["machine-bed.slice"],
+        (_, Kind::Unsigned) => vec!["7"],
+        (_, Kind::Integer { .. }) => vec!["3"],
+        (_, Kind::Signal) => vec!["SIGQUIT", "SIGRTMIN+3"],
+        (_, Kind::Mode) => vec!["0750"],
+        (_, Kind::Large) => vec!["12345"],
+        (_, Kind::Span | Kind::Timeout) => vec!["90s", "1min 30s 5ms", "infinity"],
+        (_, Kind::Nanoseconds) => vec!["70us", "5"],
+        (_, Kind::Memory) => vec!["512M", "1.5G", "50%", "infinity"],
+        (_, Kind::Tasks) => vec!["512", "40%", "infinity"],
+        (_, Kind::Weight { idle: true }) => vec!["200", "idle"],
+        (_, Kind::Weight { idle: false }) => vec!["200"],
+        (_, Kind::Quota) => vec!["150%", "33.3%"],
+        (_, Kind::Share) => vec!["60%", "12.5%"],
+        (_, Kind::Units) => vec!["one.service two@a\\x2db.service"],
+        (_, Kind::Names) => vec!["cpu memory"],
+        (_, Kind::Paths) => vec!["/srv/one /srv/two"],
+        (_, Kind::Directories) => vec!["bed bed/below"],
+        (_, Kind::Assignments) => vec!["ONE=1 \"TWO=a b\\nc\" THREE=50%%"],
+        (_, Kind::Fields) => vec!["ONE=1 \"TWO=a b\""],
+        (_, Kind::Devices) => vec!["/dev/null rw", "char-pts rwm"],
+        (_, Kind::PathAmount) => vec!["/dev/null 5M", "/dev/null 1500"],
+        (_, Kind::PathWeight) => vec!["/dev/null 300"],
+        (_, Kind::PathSpan) => vec!["/dev/null 25ms"],
+        (_, Kind::Credential) => vec!["token:/etc/hostname"],
+        (_, Kind::CredentialData) => vec!["token:a b\\x00\\n%%"],
+        (_, Kind::Program) => vec!["egress:/sys/fs/bpf/bed"],
+        (_, Kind::Prefixes) => vec!["10.0.0.0/8 ::1", "any", "localhost"],
+        (_, Kind::Ports) => vec!["tcp:8000-8010", "ipv4:udp:53", "any"],
+        (_, Kind::Interfaces) => vec!["lo eth0", "~lo"],
+        (_, Kind::Set) => vec!["0-1", "0"],
+        (_, Kind::Command) => vec!["/bin/echo \"two words\" 50%%", "-/bin/false", "+/bin/true"],
+        (_, Kind::Statuses) => vec!["3 250 SIGUSR1"],
+        (_, Kind::ConditionText) => vec!["sample", "|!sample"],
+        (_, Kind::ConditionPath) => vec!["/sample", "!/sample"],
+        (_, Kind::Input) => vec!["null", "file:/etc/hostname"],
+        (_, Kind::Output) => vec!["journal", "null", "append:/run/bed.log", "truncate:/run/bed.log"],
+        (_, Kind::Delegate) => vec!["yes", "cpu memory"],
+    }
+}
+
+/// The properties of one unit, each as the words of its value.
+type Shown = BTreeMap<String, Vec<String>>;
+
+/// `systemctl show` of many units at once, in their order.
+fn show(host: &Host, units: &[String]) -> Vec<Shown> {
+    let mut all = Vec::new();
+    for some in units.chunks(100) {
+        let shown = host.run(&format!("systemctl show --all {}", some.join(" "))).ok();
+        let blocks: Vec<_> = shown.split("\n\n").filter(|block| !block.trim().is_empty()).collect();
+        assert_eq!(blocks.len(), some.len());
+        all.extend(blocks.into_iter().map(properties));
+    }
+    all
+}
+
+fn properties(block: &str) -> Shown {
+    let mut shown = Shown::new();
+    for (name, value) in block.lines().filter_map(|line| line.split_once('=')) {
+        // What a command did is no setting of it.
+        let value = value.split(" ; start_time=").next().unwrap_or_default();
+        let words = shown.entry(name.to_owned()).or_insert_with(Vec::new);
+        words.extend(value.split_whitespace().map(str::to_owned));
+        words.sort();
+    }
+    shown
+}
+
+/// What one property gained and lost against a unit without the sample.
+fn change(with: &Shown, without: &Shown, name: &str) -> (Vec<String>, Vec<String>) {
+    let none = Vec::new();
+    let (with, without) = (with.get(name).unwrap_or(&none), without.get(name).unwrap_or(&none));
+    let beyond = |one: &[String], other: &[String]| {
+        let mut rest = other.to_vec();
+        let missing =
+            |word: &&String| rest.iter().position(|next| next == *word).map(|at| rest.swap_remove(at)).is_none();
+        one.iter().filter(missing).cloned().collect::<Vec<_>>()
+    };
+    (beyond(with, without), beyond(without, with))
+}
+
+/// A unit's own names and places, which differ from unit to unit.
+const IDENTITY: [&str; 4] = ["Id", "Names", "FragmentPath", "DropInPaths"];
+
+#[test]
+#[ignore = "host ring: make check"]
+fn every_setting_means_the_same_as_text_and_over_the_bus() {
+    let host = host();
+    let version: u16 =
+        host.run("systemctl --version").ok().split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap();
+    let mut cases: Vec<(String, Option<Property>)> = vec![("nothing".to_owned(), None)];
+    for setting in table::all().filter(|setting| setting.since <= version && setting.bus == Bus::Accepted) {
+        for sample in samples(setting) {
+            let property = setting.parse(sample).unwrap_or_else(|error| panic!("{}={sample}: {error}", setting.name));
+            cases.push((format!("{}={sample}", setting.name), Some(property)));
+        }
+    }
+    let written: Vec<String> = (0..cases.len()).map(|number| format!("bed-text-{number}.service")).collect();
+    let started: Vec<String> = (0..cases.len()).map(|number| format!("bed-bus-{number}.service")).collect();
+    let mut script = String::from("cd /run/systemd/system\n");
+    for (unit, (_, property)) in written.iter().zip(&cases) {
+        let sample = property.as_ref().map(|property| text(std::slice::from_ref(property))).unwrap_or_default();
+        let condition = "[Unit]\nConditionPathExists=!/\nDescription=a unit of the test\n";
+        script.push_str(&format!("cat >{unit} <<'ENDS'\n{condition}{COMMON}{sample}ENDS\n"));
+    }
+    host.write("/root/units.sh", &script);
+    host.run("bash -e /root/units.sh && systemctl daemon-reload").ok();
+    let bus = SystemBus::connect(host);
+    let mut refused = Vec::new();
+    for (unit, (case, property)) in started.iter().zip(&cases) {
+        if let Err(error) = bus.start(unit, property.as_ref()) {
+            refused.push(format!("{case}: systemd refuses it over D-Bus: {error}"));
+        }
+    }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+    let of_text = show(host, &written);
+    let of_bus = show(host, &started);
+    drop(bus);
+    host.run("rm /run/systemd/system/bed-text-*; systemctl daemon-reload").ok();
+    let (mut wrong, mut silent, mut told) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (number, (case, property)) in cases.iter().enumerate().skip(1) {
+        let changed: Vec<_> = of_text[number]
+            .keys()
+            .filter(|name| {
+                !IDENTITY.contains(&name.as_str()) && change(&of_text[number], &of_text[0], name) != (vec![], vec![])
+            })
+            .collect();
+        let name = property.as_ref().map(Property::name).unwrap_or_default();
+        if changed.is_empty() {
+            silent.push(name);
+        } else {
+            told.insert(name);
+        }
+        for key in changed {
+            let by_text = change(&of_text[number], &of_text[0], key);
+            let by_bus = change(&of_bus[number], &of_bus[0], key);
+            if by_text != by_bus {
+                wrong.push(format!("{case}: {key}: text {by_text:?}, bus {by_bus:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    // A sample that equals the default shows nothing; one of a setting's samples must.
+    let untold: BTreeSet<_> = silent.into_iter().filter(|name| !told.contains(name)).collect();
+    assert!(untold.is_empty(), "no sample changed anything systemctl shows: {untold:?}");
+}
+
+/// The host's system bus, spoken to from here.
+struct SystemBus(zbus::Connection);
+
+impl SystemBus {
+    fn connect(host: &Host) -> Self {
+        let address = format!("unix:path=/proc/{}/root/run/dbus/system_bus_socket", host.leader());
+        let builder = zbus::connection::Builder::address(address.as_str());
+        SystemBus(zbus::block_on(builder.build()).unwrap())
+    }
+
+    /// Makes the transient unit, which stays loaded while the connection lasts.
+    fn start(&self, unit: &str, property: Option<&Property>) -> zbus::Result<()> {
+        let common =
+            ["Type=oneshot", "ExecStart=/bin/true", "ConditionPathExists=!/", "Description=a unit of the test"];
+        let mut properties: Vec<Property> = common
+            .iter()
+            .map(|line| {
+                let (name, value) = line.split_once('=').unwrap();
+                table::find(name).unwrap().parse(value).unwrap()
+            })
+            .collect();
+        properties.extend(property.cloned());
+        let typed = variants(&properties);
+        let keep = Variant::from(true);
+        let mut all: Vec<(&str, &Variant<'_>)> = vec![("AddRef", &keep), ("RemainAfterExit", &keep)];
+        all.extend(typed.iter().map(|(name, value)| (name.as_str(), &**value)));
+        let none: [(&str, &[(&str, &Variant<'_>)]); 0] = [];
+        let reply = zbus::block_on(self.0.call_method(
+            Some("org.freedesktop.systemd1"),
+            "/org/freedesktop/systemd1",
+            Some("org.freedesktop.systemd1.Manager"),
+            "StartTransientUnit",
+            &(unit, "fail", all.as_slice(), none.as_slice()),
+        ))?;
+        reply.body().deserialize::<OwnedObjectPath>().map(drop)
+    }
+}

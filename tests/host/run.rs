@@ -1,1 +1,84 @@
+//! `berthctl run`: containers no file declares.
 
+use crate::ring::{eventually, host};
+
+#[test]
+#[ignore = "host ring: make check"]
+fn it_runs_a_tree_in_the_foreground_with_the_payload_s_exit_code() {
+    let ran = host().run("berthctl run --rootfs /srv/busybox -- sh -c 'echo out; echo err >&2; exit 4'");
+    assert!(ran.stderr.contains("err"), "{}", ran.stderr);
+    assert_eq!(ran.exits(4), "out");
+    host().run("berthctl run --rootfs /srv/busybox -- sh -c 'kill -9 $$; sleep 1; exit 3'").exits(3);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn standard_input_reaches_the_payload() {
+    let sums = host().run("head -c 5000000 /dev/urandom >/srv/data/in; sha256sum </srv/data/in; berthctl run -i --rootfs /srv/busybox -- sha256sum </srv/data/in");
+    let sums = sums.ok();
+    let (sent, seen) = sums.split_once('\n').unwrap();
+    assert_eq!(sent, seen);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_detached_one_is_a_transient_unit_until_it_is_stopped() {
+    host().run("berthctl run -d --name detached --property TasksMax=66 -e MODE=live -w /tmp -u www --rootfs /srv/busybox -- sh -c 'echo $MODE $(pwd) $(id -u); sleep 1000'").ok();
+    assert_eq!(host().show("berth-run-detached.service", "ActiveState"), "active");
+    assert_eq!(host().show("berth-run-detached.service", "TasksMax"), "66");
+    assert!(host().run("berthctl list").ok().contains("detached"));
+    eventually(|| {
+        let log = host().run("berthctl logs detached").stdout;
+        if log.contains("live /tmp 33") { Ok(()) } else { Err(log) }
+    });
+    host().run("berthctl run -d --name detached --rootfs /srv/busybox -- sleep 1").exits(125);
+    host().run("berthctl kill -s KILL detached; berthctl stop detached");
+    eventually(|| {
+        let left = host().run("systemctl list-units --all --no-legend 'berth-run-detached*'; ls -d /run/berth/state/containers/detached").stdout;
+        if left.trim().is_empty() { Ok(()) } else { Err(left) }
+    });
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_scope_is_the_caller_s_child() {
+    let ran = host().run("berthctl run --scope --name scoped --rootfs /srv/busybox -- sh -c 'cat /proc/self/cgroup | grep -c ^0::; echo $$; exit 8'");
+    assert_eq!(ran.exits(8), "1\n1");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn volumes_and_networks_are_given_on_the_command_line() {
+    host().run("mkdir -p /srv/data/given; echo given >/srv/data/given/file").ok();
+    let ran = host().run("berthctl run -v /srv/data/given:/data:ro --network host --rootfs /srv/busybox -- sh -c 'cat /data/file; touch /data/x 2>/dev/null || echo refused; readlink /proc/self/ns/net'; readlink /proc/self/ns/net");
+    let seen = ran.ok();
+    let lines: Vec<_> = seen.lines().collect();
+    assert_eq!(lines[..2], ["given", "refused"]);
+    assert_eq!(lines[2], lines[3]);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_toml_file_anywhere_is_run() {
+    host().write("/srv/data/here.toml", "rootfs = \"/srv/busybox\"\ncommand = [\"/bin/hostname\"]\n");
+    assert_eq!(host().run("cd /srv/data && berthctl run ./here.toml").ok(), "here");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn the_service_outlives_a_killed_berthctl() {
+    let script = "berthctl run --name outlives --rootfs /srv/busybox -- sleep 1000 & client=$!
+        until [ \"$(systemctl is-active berth-run-outlives.service)\" = active ]; do sleep 0.05; done
+        kill -9 $client; sleep 0.3; systemctl is-active berth-run-outlives.service
+        systemctl kill -s KILL berth-run-outlives.service";
+    assert_eq!(host().run(script).ok().lines().last(), Some("active"));
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_signal_for_berthctl_is_the_payload_s() {
+    let script = "berthctl run --name signalled --rootfs /srv/busybox -- sh -c 'trap \"exit 42\" TERM; while :; do sleep 1000 & wait; done' & client=$!
+        until [ \"$(systemctl is-active berth-run-signalled.service)\" = active ]; do sleep 0.05; done
+        sleep 0.2; kill -TERM $client; wait $client";
+    host().run(script).exits(42);
+}
