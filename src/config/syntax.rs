@@ -1,13 +1,13 @@
 //! The TOML parser's complaints, in words for somebody who has not read the grammar.
 
 use super::diagnostics::Mistake;
-use super::tree::Place;
+use super::tree::{Place, boundary};
 
 /// What a syntax error most likely is; the place may grow to the whole word it is about.
 pub fn explain(text: &str, place: &mut Place, message: &str) -> Mistake {
-    let start = text.floor_char_boundary(place.start);
+    let start = boundary(text, place.start);
     if message.starts_with("duplicate key") {
-        let end = text.floor_char_boundary(place.end).max(start);
+        let end = boundary(text, place.end).max(start);
         return format!("“{}” is set before; a key stands once in its table", &text[start..end]).into();
     }
     if message.starts_with("invalid basic string") || message.starts_with("invalid literal string") {

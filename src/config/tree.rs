@@ -87,7 +87,7 @@ pub fn read(file: usize, text: &str, report: &Report) -> Option<Table> {
     let mut last_line = None;
     for error in &errors {
         let mut place = Place::new(file, error.span().unwrap_or(text.len()..text.len()));
-        let line = text[..text.floor_char_boundary(place.start)].matches('\n').count();
+        let line = line_of(text, place.start);
         // What follows on the same line is mostly the parser finding its way back.
         if last_line != Some(line) {
             let mistake = syntax::explain(text, &mut place, error.message());
@@ -96,6 +96,16 @@ pub fn read(file: usize, text: &str, report: &Report) -> Option<Table> {
         last_line = Some(line);
     }
     errors.is_empty().then(|| Reader { file, report }.table(table.get_ref()))
+}
+
+/// The line of a byte, from 1.
+pub fn line_of(text: &str, at: usize) -> usize {
+    text[..boundary(text, at)].matches('\n').count() + 1
+}
+
+/// The nearest place at or before `at` where a character starts.
+pub fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 struct Reader<'a> {

@@ -57,8 +57,8 @@ pub fn decode(root: Section) -> Vec<Mount> {
     for (place, section) in root.sections("mount", &schema::MOUNT) {
         let Some(mount) = mount(&place, section) else { continue };
         if let Some((first, _)) = mounts.iter().find(|(_, other)| other.target == mount.target) {
-            let line = root.report.line(first);
-            let message = format!("{} has a mount already, from line {line}", mount.target.display());
+            let other = root.report.seen_from(&place, first);
+            let message = format!("{} has a mount already, from {other}", mount.target.display());
             section.refuse("target", Mistake::new(message, "one mount would hide the other; keep one"));
         }
         mounts.push((place, mount));

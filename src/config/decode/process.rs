@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section};
 use crate::config::tree::{Entry, Value};
-use crate::config::{LimitRange, Reload, ResourceLimit, Signal, UserSpec, parse};
+use crate::config::{LimitRange, Reload, ResourceLimit, Signal, parse};
 use crate::unit::signal as signals;
 
 /// A list of words; `[]` is a command of none. A shell's line is no list.
@@ -68,13 +68,6 @@ fn map<'a, T>(
         }
     }
     map
-}
-
-pub fn user(item: Item) -> Option<UserSpec> {
-    match &item.node.value {
-        Value::Integer(id) => item.fail(Mistake::new("expected a string, found an integer", format!("write \"{id}\""))),
-        _ => item.parsed(parse::user),
-    }
 }
 
 /// By name: numbers differ between machines.
