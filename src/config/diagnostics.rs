@@ -169,7 +169,7 @@ impl<'a> Report<'a> {
     /// `None` where nothing was found.
     pub fn so_far(&self) -> Option<Diagnostics> {
         let mut found = self.found.borrow().clone();
-        found.sort_by(|(one, _), (other, _)| (one.file, one.start).cmp(&(other.file, other.start)));
+        found.sort_by_key(|(place, _)| (place.file, place.start));
         let problems: Vec<Problem> =
             found.into_iter().map(|(place, mistake)| Problem::new(&self.files[place.file], &place, mistake)).collect();
         (!problems.is_empty()).then_some(Diagnostics { problems })

@@ -157,6 +157,8 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["tz"], "berth's key is “timezone”"),
     (&["group", "groupadd", "supplementarygroups"], "berth's key is “groups”"),
     (&["reload"], "berth's keys are “reload-signal” and “reload-command”"),
+    (&["container", "services"], "the container's keys stand at the top of the file, in no [section]"),
+    (&["files"], "berth's section is [[mount]]"),
     (&["build", "dockerfile"], "berth builds no images; build it elsewhere and name it as “image”"),
     (&["capabilities"], "berth's section is [security.capabilities]"),
 ];

@@ -82,7 +82,7 @@ fn answers(name: &str, texts: &[String]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn any_text_has_an_answer(text in "(?s).{0,200}") {
