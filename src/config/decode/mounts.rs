@@ -74,7 +74,7 @@ fn mount(place: &Place, section: Section) -> Option<Mount> {
     for (key, types) in KEYS.iter().filter(|(_, types)| !types.contains(&kind)) {
         let names: Vec<&str> = types.iter().map(|other| type_name(*other)).collect();
         let message = format!("“{key}” does not belong to a mount of type “{}”", type_name(kind));
-        section.refuse(key, Mistake::new(message, format!("it belongs to {}", names.join(", "))));
+        section.refuse(key, Mistake::new(message, format!("it is a key of type {}", names.join(", "))));
     }
     let read_only = section.flag("read-only");
     let options = section.list("options", |item| option(item, read_only));
