@@ -105,15 +105,13 @@ impl<'a> Item<'a> {
     }
 
     pub fn word<T: Clone>(self, words: &[(&str, T)]) -> Option<T> {
-        let text = match &self.node.value {
-            Value::Boolean(value) if words.iter().any(|(word, _)| matches!(*word, "yes" | "no" | "off")) => {
-                let word =
-                    words.iter().find(|(word, _)| (*word == "yes") == *value && matches!(*word, "yes" | "no" | "off"));
-                let help = word.map(|(word, _)| format!("write \"{word}\""));
-                return self.fail(Mistake { help, ..self.mismatch("a string") });
-            }
-            _ => self.string()?,
-        };
+        if let Value::Boolean(value) = self.node.value {
+            let same = if value { ["yes", "on"] } else { ["no", "off"] };
+            let word = words.iter().find(|(word, _)| same.contains(word));
+            let help = word.map(|(word, _)| format!("write \"{word}\""));
+            return self.fail(Mistake { help, ..self.mismatch("a string") });
+        }
+        let text = self.string()?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(value.clone());
         }
@@ -187,11 +185,14 @@ impl<'a> Section<'a> {
         Section { schema, table: Some(table), report }
     }
 
-    /// Whether a key that is not known is nearly one of these.
+    /// Whether an unknown key is probably one of these: then nothing is missing, and its own message says enough.
     pub fn has_nearly(self, keys: &[&str]) -> bool {
         let entries = self.table.map(|table| table.entries.as_slice()).unwrap_or_default();
         let mut unknown = entries.iter().filter(|entry| !self.schema.keys.contains(&entry.key.as_str()));
-        unknown.any(|entry| nearest(&entry.key, keys.iter().copied()).is_some())
+        unknown.any(|entry| {
+            let help = schema::help(self.schema, &entry.key);
+            help.is_some_and(|help| keys.iter().any(|key| help.contains(&format!("“{key}”"))))
+        })
     }
 
     pub fn entry(self, key: &str) -> Option<&'a Entry> {
