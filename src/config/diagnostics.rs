@@ -8,7 +8,7 @@ use super::sources::SourceFile;
 use super::tree::{Place, boundary, line_of};
 
 /// Nobody reads further, and a unit generator has better things to do at boot.
-const MOST: usize = 200;
+pub const MOST: usize = 200;
 
 /// One thing wrong at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
