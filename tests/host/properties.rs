@@ -18,7 +18,12 @@ fn samples(setting: &Setting) -> Vec<&'static str> {
     match (setting.name, setting.kind) {
         ("Type", _) => vec!["notify"],
         ("Restart", _) => vec!["on-failure", "on-abnormal"],
-        ("BPFProgram", _) => vec!["egress:/sys/fs/bpf/bed"],
+        ("Documentation", _) => vec!["man:berth(1) https://example.org/"],
+        ("SourcePath", _) => vec!["/srv/source"],
+        ("LogNamespace", _) => vec!["bed"],
+        ("Conflicts", _) => vec!["rescue.service"],
+        // Over D-Bus systemd has no share for these, nor has systemd-run.
+        (name, Kind::Memory) if name.starts_with("Startup") => vec!["512M", "infinity"],
         ("CPUSchedulingPriority", _) => vec!["5"],
         (_, Kind::Bool) => vec!["yes", "no"],
         (_, Kind::Word(words)) => words.to_vec(),
@@ -128,6 +133,9 @@ fn every_setting_means_the_same_as_text_and_over_the_bus() {
         let sample = property.as_ref().map(|property| text(std::slice::from_ref(property))).unwrap_or_default();
         let condition = "[Unit]\nConditionPathExists=!/\nDescription=a unit of the test\n";
         script.push_str(&format!("cat >{unit} <<'ENDS'\n{condition}{COMMON}{sample}ENDS\n"));
+    }
+    for named in ["one.service", "two@.service"] {
+        script.push_str(&format!("cat >{named} <<'ENDS'\n{COMMON}ENDS\n"));
     }
     host.write("/root/units.sh", &script);
     host.run("bash -e /root/units.sh && systemctl daemon-reload").ok();

@@ -105,9 +105,8 @@ pub const DEBIAN: &str = "/srv/debian";
 const ROOTS: &str = r"
 set -e
 mkdir -p /srv/busybox/{bin,etc,root,tmp,usr,var,proc,sys,dev,run}
-cp /usr/bin/busybox /srv/busybox/bin/
 for applet in $(busybox --list); do ln -s busybox /srv/busybox/bin/$applet; done
-rm /srv/busybox/bin/busybox; cp /usr/bin/busybox /srv/busybox/bin/
+cp --remove-destination /usr/bin/busybox /srv/busybox/bin/
 printf 'root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:www:/var:/bin/sh\n' >/srv/busybox/etc/passwd
 printf 'root:x:0:\nwww:x:33:\nadm:x:4:\n' >/srv/busybox/etc/group
 mkdir -p /etc/berth/containers
