@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod executor;
 pub mod image;
+pub mod init;
 pub mod machine;
 pub mod plan;
 pub mod scope;

@@ -1,1 +1,158 @@
-//! What a person types: one file a verb, and the shapes of output.
+//! `berthctl`: one file a verb. Each parses its own options, does its work and returns an exit status.
+
+mod cat;
+mod check;
+mod edit;
+mod exec;
+mod failure;
+mod freeze;
+mod image;
+mod jobs;
+mod kill;
+mod list;
+mod logs;
+mod output;
+mod plan;
+mod reset;
+mod run;
+mod shell;
+mod show;
+mod status;
+mod target;
+mod wait;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::Scope;
+use failure::{FAILED, Failure, USAGE};
+
+/// Exit status of `run`, `exec` and `shell` for a failure that is not the payload's (podman-run(1), chroot(1)).
+const NOT_RUN: i32 = 125;
+
+/// Run containers the way systemd runs services.
+#[derive(Debug, Parser)]
+#[command(name = "berthctl", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(after_help = "Containers are described in /etc/berth/containers/NAME.toml, see berth.container(5), and are \
+    the units container@NAME.service.")]
+struct Berthctl {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    #[command(display_order = 1)]
+    Run(Box<run::Run>),
+    #[command(display_order = 2)]
+    Start(jobs::Start),
+    #[command(display_order = 3)]
+    Stop(jobs::Stop),
+    #[command(display_order = 4)]
+    Restart(jobs::Restart),
+    #[command(display_order = 5)]
+    Reload(jobs::Reload),
+    #[command(display_order = 6)]
+    Kill(kill::Kill),
+    #[command(display_order = 7)]
+    Wait(wait::Wait),
+    #[command(display_order = 8)]
+    Pause(freeze::Pause),
+    #[command(display_order = 9)]
+    Resume(freeze::Resume),
+    #[command(display_order = 10, alias = "ps")]
+    List(list::List),
+    #[command(display_order = 11)]
+    Status(status::Status),
+    #[command(display_order = 12)]
+    Show(show::Show),
+    #[command(display_order = 13)]
+    Logs(logs::Logs),
+    #[command(display_order = 14)]
+    Exec(exec::Exec),
+    #[command(display_order = 15)]
+    Shell(shell::Shell),
+    #[command(display_order = 16)]
+    Plan(plan::PlanVerb),
+    #[command(display_order = 17)]
+    Check(check::Check),
+    #[command(display_order = 18)]
+    Cat(cat::Cat),
+    #[command(display_order = 19)]
+    Edit(edit::Edit),
+    #[command(display_order = 20)]
+    Reset(reset::Reset),
+    #[command(display_order = 21, subcommand)]
+    Image(image::Image),
+}
+
+/// The command line, for the manual and for completions.
+pub fn command() -> clap::Command {
+    Berthctl::command()
+}
+
+/// The whole program. Returns its exit status.
+pub fn main() -> i32 {
+    crate::sys::signal::end_on_closed_pipe();
+    let parsed = match Berthctl::try_parse() {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // A closed pipe is no reason to fail on the way out.
+            let _ = error.print();
+            let runs_payload = std::env::args().nth(1).is_some_and(|verb| ["run", "exec", "shell"].contains(&&*verb));
+            return match error.use_stderr() {
+                false => 0,
+                true if runs_payload => NOT_RUN,
+                true => USAGE,
+            };
+        }
+    };
+    let scope = Scope::system();
+    let failed = if matches!(parsed.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Shell(_)) { NOT_RUN } else { FAILED };
+    match parsed.verb.carry_out(&scope) {
+        Ok(code) => code,
+        Err(failure) => {
+            if !failure.text.is_empty() {
+                eprintln!("berthctl: {}", failure.text.trim_end());
+            }
+            failure.code.unwrap_or(failed)
+        }
+    }
+}
+
+impl Verb {
+    fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        match self {
+            Verb::Run(run) => run.carry_out(scope),
+            Verb::Start(start) => start.carry_out(scope),
+            Verb::Stop(stop) => stop.carry_out(scope),
+            Verb::Restart(restart) => restart.carry_out(scope),
+            Verb::Reload(reload) => reload.carry_out(scope),
+            Verb::Kill(kill) => kill.carry_out(scope),
+            Verb::Wait(wait) => wait.carry_out(scope),
+            Verb::Pause(pause) => pause.carry_out(scope),
+            Verb::Resume(resume) => resume.carry_out(scope),
+            Verb::List(list) => list.carry_out(scope),
+            Verb::Status(status) => status.carry_out(scope),
+            Verb::Show(show) => show.carry_out(scope),
+            Verb::Logs(logs) => logs.carry_out(scope),
+            Verb::Exec(exec) => exec.carry_out(scope),
+            Verb::Shell(shell) => shell.carry_out(scope),
+            Verb::Plan(plan) => plan.carry_out(scope),
+            Verb::Check(check) => check.carry_out(scope),
+            Verb::Cat(cat) => cat.carry_out(scope),
+            Verb::Edit(edit) => edit.carry_out(scope),
+            Verb::Reset(reset) => reset.carry_out(scope),
+            Verb::Image(image) => image.carry_out(scope),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_all_verbs_are_consistent() {
+        Berthctl::command().debug_assert();
+    }
+}

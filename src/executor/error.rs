@@ -95,6 +95,23 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The step of the plan, or of the start, that failed.
+    pub fn step(&self) -> &str {
+        match self {
+            Error::Load(_) | Error::Config(_) => "read the configuration",
+            Error::Plan(_) => "make the plan",
+            Error::Image(_) => "find the image",
+            Error::Step { step, .. } => step,
+            Error::Inside { text, .. } => text.split_once(": ").map_or("", |(step, _)| step),
+            Error::Vanished => "wait for the container's first process",
+            Error::Held { .. } => "claim the name",
+            Error::NoRange(_) => "pick a range of user ids",
+            Error::Usage(_) => "read the command line",
+        }
+    }
+}
+
 impl StepError {
     pub fn exit_code(&self) -> i32 {
         match self {

@@ -2,30 +2,52 @@
 //!
 //! Never a reason for a start to fail: everything of berth's own works without machined.
 
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use rustix::process::Pid;
+use zbus::Connection;
+
 use super::bus::exchange;
-use crate::machine::Started;
+use crate::config::ContainerName;
 
 const SERVICE: &str = "org.freedesktop.machine1";
 const PATH: &str = "/org/freedesktop/machine1";
 const MANAGER: &str = "org.freedesktop.machine1.Manager";
 
-/// Registers the leader under the container's machine name, in place of an entry that an earlier one left behind.
-pub fn register(started: &Started) {
-    let machine = started.machine();
+/// What versions of machined and of sd-bus say where the name is taken.
+const EXISTS: [&str; 3] =
+    ["org.freedesktop.machine1.MachineExists", "org.freedesktop.DBus.Error.FileExists", "System.Error.EEXIST"];
+
+/// A leader being made known, in a thread of its own.
+pub struct Registration(JoinHandle<()>);
+
+impl Registration {
+    /// Under the container's machine name, in place of an entry that an earlier leader left behind.
+    pub fn begin(name: &ContainerName, leader: Pid, tree: Option<&Path>) -> Self {
+        let machine = name.machine();
+        let tree = tree.map(PathBuf::from);
+        Registration(std::thread::spawn(move || register(&machine, leader, tree.as_deref())))
+    }
+
+    pub fn wait(self) {
+        // It says nothing, whether it worked or not.
+        let _ = self.0.join();
+    }
+}
+
+fn register(machine: &str, leader: Pid, tree: Option<&Path>) {
     exchange(async |bus| {
         let id: &[u8] = &[];
-        let root = started.root_directory.as_ref().map_or("", |root| root.to_str().unwrap_or_default());
-        let arguments = (machine.as_str(), id, "berth", "container", started.leader as u32, root, &[] as &[i32]);
+        let root = tree.and_then(Path::to_str).unwrap_or_default();
+        let number = leader.as_raw_nonzero().get() as u32;
+        let arguments = (machine, id, "berth", "container", number, root, &[] as &[i32]);
         let call = async || {
             bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "RegisterMachineWithNetwork", &arguments).await
         };
         match call().await {
-            Err(zbus::Error::MethodError(name, ..))
-                if name.as_str() == "org.freedesktop.machine1.MachineExists"
-                    || name.as_str() == "org.freedesktop.DBus.Error.FileExists"
-                    || name.as_str() == "System.Error.EEXIST" =>
-            {
-                bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "UnregisterMachine", &machine.as_str()).await?;
+            Err(zbus::Error::MethodError(name, ..)) if EXISTS.contains(&name.as_str()) => {
+                forget(bus, machine).await?;
                 call().await.map(drop)
             }
             other => other.map(drop),
@@ -34,9 +56,10 @@ pub fn register(started: &Started) {
 }
 
 /// Takes the entry back; systemd-machined of versions before 258 keeps it as long as the unit is active.
-pub fn unregister(started: &Started) {
-    let machine = started.machine();
-    exchange(async |bus| {
-        bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "UnregisterMachine", &machine.as_str()).await.map(drop)
-    });
+pub fn unregister(name: &ContainerName) {
+    exchange(async |bus| forget(bus, &name.machine()).await);
+}
+
+async fn forget(bus: &Connection, machine: &str) -> zbus::Result<()> {
+    bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "UnregisterMachine", &machine).await.map(drop)
 }

@@ -29,13 +29,16 @@ mod payload;
 mod range;
 mod refresh;
 mod reload;
+mod report;
 mod root;
 mod sealed;
 mod start;
 mod stop;
 
+pub use claim::Claim;
 pub use error::Error;
 pub use join::{Joined, Request, join};
+pub use stop::{forget, tidy};
 
 use start::Kind;
 
@@ -43,7 +46,7 @@ use crate::Scope;
 use crate::config::{ContainerName, NameError};
 
 const USAGE: &str =
-    "usage: berth-executor start [--transient | --scope] NAME | reload NAME | stop-post NAME | bare FILE";
+    "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | bare FILE";
 
 /// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
 pub fn main() -> i32 {
@@ -53,7 +56,7 @@ pub fn main() -> i32 {
     let done = match arguments.as_slice() {
         ["start", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Declared)),
         ["start", "--transient", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Transient)),
-        ["start", "--scope", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Scope)),
+        ["start", "--scope", socket, name] => named(name).and_then(|name| start::in_scope(&scope, &name, socket)),
         ["reload", name] => named(name).and_then(|name| refresh::reload_payload(&scope, &name)),
         ["bare", file] => match start::bare(&scope, std::path::Path::new(file)) {
             Ok(code) => return code,
@@ -65,8 +68,7 @@ pub fn main() -> i32 {
     match done {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("{error}");
-            handover::status(&error.to_string());
+            report::failure(arguments.last().copied().unwrap_or_default(), &error);
             error.exit_code()
         }
     }
@@ -74,4 +76,11 @@ pub fn main() -> i32 {
 
 fn named(text: &str) -> Result<ContainerName, Error> {
     text.parse().map_err(|error: NameError| Error::Usage(error.to_string()))
+}
+
+/// The unit we run in.
+fn own_unit() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    path.rsplit('/').find(|part| part.ends_with(".service") || part.ends_with(".scope")).map(str::to_owned)
 }

@@ -184,6 +184,8 @@ impl Outside<'_> {
     /// The terminal on standard input. It was made for this container, so its root may own it.
     fn console(&self) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
         let terminal = rustix::stdio::stdin();
+        // systemd makes a terminal on standard input that of our session; the payload's session is to have it.
+        crate::sys::terminal::give_up(terminal).call(|| "ioctl(TIOCNOTTY)")?;
         if let Some(range) = self.range {
             let owner = (Uid::from_raw(range.base), Gid::from_raw(range.base));
             rustix::fs::fchown(terminal, Some(owner.0), Some(owner.1)).call(|| "fchown of the terminal")?;

@@ -1,21 +1,21 @@
 //! One start, from a name to a payload that systemd supervises.
 
 use std::ffi::OsStr;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use rustix::process::Pid;
 
 use super::birth::{Cargo, Newborn, give_birth};
 use super::channel::Message;
 use super::claim::Claim;
 use super::error::{AtStep, Context, Error, StepError};
 use super::inherited::Inherited;
+use super::machined::Registration;
 use super::outside::{Outside, map_owners};
 use super::range::Range;
 use super::reload::Reload;
-use super::{environment, filter, handover, idmap, machined, reload, sealed};
+use super::{environment, filter, handover, idmap, reload, sealed};
 use crate::Scope;
 use crate::config::{ContainerName, NameError, RootSource, Sources};
 use crate::image::Store;
@@ -44,41 +44,49 @@ pub enum Kind {
 /// A container that is set up and waits to be released, with what must outlive its start.
 struct Prepared {
     newborn: Newborn,
-    started: Started,
     ready_by_payload: bool,
     claim: Option<Claim>,
     range: Option<Range>,
     image_lock: Option<OwnedFd>,
     reload: Option<Reload>,
+    registration: Option<Registration>,
 }
 
-/// Starts the container and returns once it is the parent's to supervise.
+/// Starts the container and returns once it is systemd's to supervise.
 pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Error> {
-    let state = scope.container_states().join(name.as_str());
-    let (sources, claim, inherited) = match kind {
-        Kind::Declared => {
-            let (claim, inherited) = claim(scope, name)?;
-            (Sources::load(scope, name)?, Some(claim), inherited)
-        }
-        Kind::Transient => {
-            let (claim, inherited) = claim(scope, name)?;
-            (Sources::from_file(&state.join("container.toml"), name.clone())?, Some(claim), inherited)
-        }
-        Kind::Scope | Kind::Bare => {
-            (Sources::from_file(&state.join("container.toml"), name.clone())?, None, Inherited::take())
-        }
+    let (claim, inherited) = claim(scope, name)?;
+    let sources = match kind {
+        Kind::Declared => Sources::load(scope, name)?,
+        _ => transient_sources(scope, name)?,
     };
-    let prepared = prepare(scope, name, &sources, claim, inherited, kind)?;
-    if prepared.claim.is_some() {
-        hand_over(&prepared)?;
-    } else {
-        tell_parent(prepared.newborn.pid)?;
-    }
+    let prepared = prepare(scope, name, &sources, Some(claim), inherited, kind)?;
+    hand_over(&prepared)?;
     prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    if prepared.claim.is_some() {
-        machined::register(&prepared.started);
-    }
+    prepared.registration.into_iter().for_each(Registration::wait);
     Ok(())
+}
+
+/// Starts the container as a child of our own parent, which has claimed the name and puts us into a scope.
+pub fn in_scope(scope: &Scope, name: &ContainerName, socket: &str) -> Result<(), Error> {
+    let step = "talk to the caller";
+    let number = socket.parse().map_err(|_| Error::Usage(format!("“{socket}” is not the number of a descriptor")))?;
+    let socket = crate::sys::descriptors::adopt(number).ok_or(StepError::Missing("such descriptor")).at(step)?;
+    let mut socket = std::fs::File::from(socket);
+    // One byte: we are in the scope.
+    socket.read_exact(&mut [0]).call(|| "read").at(step)?;
+    let sources = transient_sources(scope, name)?;
+    let prepared = prepare(scope, name, &sources, None, Inherited::take(), Kind::Scope)?;
+    let line = format!("{}\n", prepared.newborn.pid.as_raw_nonzero());
+    socket.write_all(line.as_bytes()).call(|| "write").at(step)?;
+    prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
+    prepared.registration.into_iter().for_each(Registration::wait);
+    Ok(())
+}
+
+/// What `berthctl run` has written.
+fn transient_sources(scope: &Scope, name: &ContainerName) -> Result<Sources, Error> {
+    let state = scope.container_states().join(name.as_str());
+    Ok(Sources::from_file(&state.join("container.toml"), name.clone())?)
 }
 
 /// Runs the container of a TOML file without systemd, and returns the payload's exit status.
@@ -125,7 +133,7 @@ fn prepare(
     let range = Range::pick(plan.user_namespace, name, &mut inherited)?;
     let state = scope.container_states().join(name.as_str());
     make_state(&state)?;
-    let (newborn, process) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
+    let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
     let mut started = Started {
         name: name.to_string(),
         unit: String::new(),
@@ -134,10 +142,7 @@ fn prepare(
         leader_start: 0,
         started_at: 0,
         image: plan.image.clone(),
-        root_directory: match &container.source {
-            RootSource::RootFs(tree) => Some(scope.machines.join(tree)),
-            RootSource::Image(_) => None,
-        },
+        root_directory: plan.tree().map(Path::to_owned),
         user_namespace: range.as_ref().map(|range| (range.base, range.size)),
         free_range: matches!(plan.user_namespace, UserRange::Free { .. }),
         network: format!("{:?}", container.network.mode).to_lowercase(),
@@ -149,7 +154,7 @@ fn prepare(
     started.complete().call(|| "read /proc").at("save the state")?;
     started.save(scope).call(|| "write started.json").at("save the state")?;
     let ready_by_payload = plan.ready_by_payload;
-    Ok(Prepared { newborn, started, ready_by_payload, claim, range, image_lock, reload })
+    Ok(Prepared { newborn, ready_by_payload, claim, range, image_lock, reload, registration })
 }
 
 /// Gives systemd the locks to keep and the payload to supervise.
@@ -178,7 +183,7 @@ fn set_up(
     state: &Path,
     inherited: Inherited,
     kind: Kind,
-) -> Result<(Newborn, Process), Error> {
+) -> Result<(Newborn, Process, Option<Registration>), Error> {
     let mut process = plan.process.clone();
     process.environment = environment::gather(&plan.environment).at("gather the environment")?;
     if plan.ready_by_payload {
@@ -210,8 +215,10 @@ fn set_up(
     let sent: Vec<_> = handles.iter().map(|handle| handle.for_step()).collect();
     newborn.channel.send_handles(&sent).call(|| "sendmsg").at(step)?;
     newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
+    // While the other side sets itself up; a start never waits for machined before the payload runs.
+    let registration = (kind != Kind::Bare).then(|| Registration::begin(&plan.name, newborn.pid, plan.tree()));
     match newborn.channel.receive().call(|| "recvmsg").at(step)? {
-        Some(Message::Ready) => Ok((newborn, process)),
+        Some(Message::Ready) => Ok((newborn, process, registration)),
         Some(Message::Failed(exit_code, text)) => Err(Error::Inside { exit_code, text }),
         _ => Err(Error::Vanished),
     }
@@ -220,12 +227,4 @@ fn set_up(
 fn make_state(state: &Path) -> Result<(), Error> {
     let files: PathBuf = state.join("files");
     std::fs::create_dir_all(&files).call(|| format!("mkdir({})", files.display())).at("make the state directory")
-}
-
-/// The caller of `--scope` waits for the payload's number on descriptor 3.
-fn tell_parent(payload: Pid) -> Result<(), Error> {
-    let step = "tell the caller";
-    let pipe = crate::sys::descriptors::adopt(3).ok_or(StepError::Missing("descriptor 3")).at(step)?;
-    let line = format!("{}\n", payload.as_raw_nonzero());
-    std::io::Write::write_all(&mut std::fs::File::from(pipe), line.as_bytes()).call(|| "write").at(step)
 }

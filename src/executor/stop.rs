@@ -1,23 +1,36 @@
 //! After the end, however it came: ExecStopPost runs after exit, kill, time-out and the executor's own death.
 
+use std::time::Duration;
+
+use super::claim::Claim;
 use super::error::{AtStep, Error, StepError};
 use super::{machined, outside, range};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::Started;
 
-/// Leaves nothing of a stopped container: state, fresh writable layer, id range, machined entry.
-///
-/// Goes on past a failure and reports the first one: what can be tidied is.
+/// Leaves nothing of a stopped container, unless what is there is another unit's of the same name.
 pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let started = Started::load(scope, name);
+    let ours = match &started {
+        Some(started) => super::own_unit().is_some_and(|unit| unit == started.unit),
+        // Our start failed half-way, or another one is half-way: that one holds the name.
+        None => Claim::take(scope, name, None, Duration::ZERO).is_ok(),
+    };
+    if !ours {
+        return Ok(());
+    }
     if std::env::var("SERVICE_RESULT").is_ok_and(|result| result == "timeout") {
         explain_timeout(started.as_ref());
     }
+    tidy(scope, name)
+}
+
+/// State, fresh writable layer, id range, machined's entry. Goes on past a failure and reports the first one: what can
+/// be tidied is.
+pub fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let removed = remove_traces(scope, name);
-    if let Some(started) = started {
-        machined::unregister(&started);
-    }
+    machined::unregister(name);
     removed
 }
 
@@ -26,6 +39,13 @@ fn explain_timeout(started: Option<&Started>) {
     if started.is_some_and(|started| !started.init) {
         eprintln!("the payload did not end on its stop signal: as PID 1 it must handle the signal, or set init = true");
     }
+}
+
+/// Drops what a container that does not run has left, its kept writable layer too.
+pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    let layer = outside::remove_tree(&scope.writable().join(name.as_str()));
+    tidy(scope, name)?;
+    layer.at("drop the writable layer")
 }
 
 /// What a container leaves on the host's file systems.

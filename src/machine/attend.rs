@@ -44,14 +44,27 @@ impl Signals {
 
 /// Waits for a child of ours to end, and returns its exit status as a shell would: 128+N for signal N.
 pub fn attend(pid: Pid, pidfd: &OwnedFd, terminal: Option<OwnedFd>, signals: &Signals) -> io::Result<i32> {
-    let raw = terminal.as_ref().map(|_| RawTerminal::enter()).transpose()?.flatten();
+    attend_until(pidfd.as_fd(), &|signal| forward(pidfd, signal), terminal, signals)?;
+    exit_status(pid)
+}
+
+/// Stands by until `over` can be read from or is closed; `forward` takes the signals sent to us.
+pub fn attend_until(
+    over: BorrowedFd<'_>,
+    forward: &dyn Fn(i32),
+    terminal: Option<OwnedFd>,
+    signals: &Signals,
+) -> io::Result<()> {
+    let _raw = terminal.as_ref().map(|_| RawTerminal::enter()).transpose()?.flatten();
     let mut console = terminal.map(Console::new);
     if let Some(console) = &console {
         console.resize();
     }
     loop {
-        let mut watched =
-            vec![PollFd::new(pidfd, PollFlags::IN), PollFd::from_borrowed_fd(signals.0.as_fd(), PollFlags::IN)];
+        let mut watched = vec![
+            PollFd::from_borrowed_fd(over, PollFlags::IN),
+            PollFd::from_borrowed_fd(signals.0.as_fd(), PollFlags::IN),
+        ];
         if let Some(console) = &console {
             watched.extend(console.watched());
         }
@@ -64,18 +77,14 @@ pub fn attend(pid: Pid, pidfd: &OwnedFd, terminal: Option<OwnedFd>, signals: &Si
         while let Some(signal) = signals.next()? {
             match (signal, &console) {
                 (libc::SIGWINCH, Some(console)) => console.resize(),
-                _ => forward(pidfd, signal),
+                _ => forward(signal),
             }
         }
         if let Some(console) = &mut console {
             console.pump(&ready[2..])?;
         }
         if ready[0] {
-            if let Some(console) = &mut console {
-                console.drain()?;
-            }
-            drop(raw);
-            return exit_status(pid);
+            return console.map_or(Ok(()), |mut console| console.drain());
         }
     }
 }

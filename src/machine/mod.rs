@@ -1,9 +1,11 @@
 //! What is running: list, status, exec, logs.
 
 mod attend;
+mod processes;
 mod started;
 mod terminal;
 
-pub use attend::{Console, Signals, attend};
+pub use attend::{Console, Signals, attend, attend_until};
+pub use processes::{Group, Process};
 pub use started::{ReloadAction, Started};
 pub use terminal::RawTerminal;

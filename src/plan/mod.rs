@@ -17,6 +17,8 @@ pub use environment::merge as merge_environment;
 pub use process::{Process, SeccompChoice};
 pub use step::{DeviceNode, FileContent, IdMapping, Lower, Namespace, Placement, Step, WritableLayer};
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::config::{ContainerName, EnvironmentFile, Notify};
@@ -74,6 +76,14 @@ pub struct EnvironmentSources {
 }
 
 impl Plan {
+    /// The directory tree it runs on; none for an image.
+    pub fn tree(&self) -> Option<&Path> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Root { lower: Lower::Tree(tree), .. } => Some(tree.as_path()),
+            _ => None,
+        })
+    }
+
     fn ready_by(notify: Notify) -> bool {
         notify == Notify::Container
     }

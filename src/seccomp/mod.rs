@@ -1,8 +1,40 @@
-//! A readable policy, compiled to the kernel's BPF. Pure.
-pub static DEFAULT: &[u8] = &[];
-pub fn compile_default(_: u64) -> Vec<u8> {
-    vec![]
+//! What the payload may ask of the kernel: a readable policy or an OCI engine's profile, compiled to BPF. Pure.
+//!
+//! Both are read into one form, a [`filter::Filter`], which [`program`] makes into instructions. Loading them is
+//! `sys::privilege`'s.
+
+mod architecture;
+mod filter;
+mod policy;
+mod profile;
+mod program;
+#[cfg(test)]
+mod tests;
+
+use crate::config::capability;
+use architecture::Architecture;
+use policy::Policy;
+pub use profile::ProfileError;
+
+/// The default policy for [`capability::DEFAULT_APPLICATION`], made by build.rs.
+pub static DEFAULT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/default.bpf"));
+
+const POLICY: &str = include_str!("default.policy");
+
+/// The default policy for a container with these capabilities (bit N is number N).
+pub fn compile_default(capabilities: u64) -> Vec<u8> {
+    let policy = Policy::parse(POLICY).expect("build.rs has parsed it");
+    let filter = policy.filter(capabilities, &architectures());
+    program::bytes(&program::compile(&filter).expect("build.rs has compiled it for all and for no capabilities"))
 }
-pub fn compile(_: &str, _: u64) -> Result<Vec<u8>, std::io::Error> {
-    Ok(vec![])
+
+/// A profile in the JSON of the OCI runtime specification (`linux.seccomp`) or of docker and podman, for a container
+/// with these capabilities.
+pub fn compile(json: &str, capabilities: u64) -> Result<Vec<u8>, ProfileError> {
+    let filter = profile::read(json, capabilities, &architectures(), profile::Kernel::running())?;
+    Ok(program::bytes(&program::compile(&filter)?))
+}
+
+fn architectures() -> Vec<Architecture> {
+    Architecture::of_target(std::env::consts::ARCH).map_or_else(Vec::new, Architecture::with_compatible)
 }

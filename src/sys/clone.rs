@@ -74,6 +74,15 @@ pub fn clone(how: &Clone<'_>) -> Result<Cloned, Errno> {
     }
 }
 
+/// fork(2): `None` in the child. For a process behind a filter, which refuses clone3.
+///
+/// The caller must be single-threaded, as for [`clone`].
+pub fn fork() -> Result<Option<Pid>, Errno> {
+    // SAFETY: the only thread continues in the child, with nothing locked by another.
+    let child = check(unsafe { libc::fork() }.into())?;
+    Ok(Pid::from_raw(child as i32))
+}
+
 /// setns(2) on a pidfd: enters the namespaces of that process named by `CLONE_NEW…` flags, all or none.
 pub fn enter(pidfd: BorrowedFd<'_>, namespaces: u64) -> Result<(), Errno> {
     // SAFETY: takes two integers; a single-threaded caller is the kernel's own demand, refused with EINVAL.

@@ -16,6 +16,14 @@ pub fn close_on_exec_from(first: RawFd) -> Result<(), Errno> {
     .map(drop)
 }
 
+/// Closes every descriptor from `first` on.
+///
+/// Whoever owns one of them must never use or drop it.
+pub fn close_from(first: RawFd) -> Result<(), Errno> {
+    // SAFETY: the doc's demand; no memory is passed.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) }).map(drop)
+}
+
 /// Puts `from` at the number `to`, which stays open over execve. Whatever was there is closed.
 pub fn place(from: BorrowedFd<'_>, to: RawFd) -> Result<(), Errno> {
     if from.as_raw_fd() == to {
@@ -67,5 +75,14 @@ pub fn execute_path(path: &CStr, argv: &[&CStr], environment: &[&CStr]) -> Errno
     let (argv, environment) = (pointers(argv), pointers(environment));
     // SAFETY: both arrays end with a null pointer and their strings outlive the call.
     let result = unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
+    check(result.into()).err().unwrap_or(Errno::IO)
+}
+
+/// execvpe(3): execve(2) of a program looked for in this process's PATH. Returns only with the reason it failed.
+pub fn execute_found(argv: &[&CStr], environment: &[&CStr]) -> Errno {
+    let Some(program) = argv.first() else { return Errno::INVAL };
+    let (argv, environment) = (pointers(argv), pointers(environment));
+    // SAFETY: both arrays end with a null pointer and their strings outlive the call.
+    let result = unsafe { libc::execvpe(program.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
     check(result.into()).err().unwrap_or(Errno::IO)
 }

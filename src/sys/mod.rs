@@ -10,6 +10,7 @@ pub mod interface;
 pub mod mount;
 pub mod privilege;
 pub mod signal;
+pub mod terminal;
 
 use rustix::io::Errno;
 

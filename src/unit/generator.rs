@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{properties, text};
 use crate::Scope;
-use crate::config::{Container, ContainerName, RootSource, Sources, declared};
+use crate::config::{Container, ContainerName, DeclaredName, RootSource, Sources, declared};
 use crate::image::{ImageRecord, Store};
 
 /// Sorts before `50-…`, where `systemctl set-property` writes: what an administrator sets by hand wins.
@@ -61,7 +61,13 @@ pub fn generate(scope: &Scope, directory: &Path) -> io::Result<()> {
 fn names(scope: &Scope) -> io::Result<Vec<ContainerName>> {
     let mut names: BTreeMap<String, ContainerName> = BTreeMap::new();
     let mut add = |name: ContainerName| drop(names.insert(name.to_string(), name));
-    declared(scope)?.into_iter().filter_map(|declared| declared.stem.parse().ok()).for_each(&mut add);
+    for declared in declared(scope)? {
+        match declared.name {
+            DeclaredName::Container(name) => add(name),
+            DeclaredName::Template(_) => {}
+            DeclaredName::Invalid(_, error) => eprintln!("{}: {error}", declared.path.display()),
+        }
+    }
     let units = scope.config_roots.last().and_then(|root| root.parent()).map(|etc| etc.join("systemd/system"));
     let enabled = units
         .into_iter()

@@ -8,7 +8,7 @@ pub mod manager;
 mod properties;
 mod property;
 mod setting;
-mod signal;
+pub mod signal;
 mod specified;
 pub mod table;
 pub mod template;
@@ -23,6 +23,7 @@ pub use specified::{Names, Specified, SpecifierError};
 pub use template::transient;
 pub use text::text;
 pub use value::{
-    Command, CommandFlags, Condition, Delegate, Interfaces, Limit, PortRule, Prefix, Share, Stream, Value, ValueError,
+    Command, CommandFlags, Condition, Delegate, INFINITY, Interfaces, Limit, PortRule, Prefix, Share, Stream, Value,
+    ValueError, bytes, span,
 };
 pub use variants::{bus_name, variants};

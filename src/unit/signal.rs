@@ -42,7 +42,7 @@ const NAMES: [(&str, i32); 31] = [
 ];
 
 /// `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`, `RTMAX-1`.
-pub(super) fn number(text: &str) -> Option<i32> {
+pub fn number(text: &str) -> Option<i32> {
     if let Ok(number) = text.parse() {
         return (1..=LAST_REALTIME).contains(&number).then_some(number);
     }
@@ -61,7 +61,7 @@ pub(super) fn number(text: &str) -> Option<i32> {
 }
 
 /// `SIGTERM`, `SIGRTMIN+3`; a number where there is no name.
-pub(super) fn name(number: i32) -> String {
+pub fn name(number: i32) -> String {
     match NAMES.iter().find(|(_, known)| *known == number) {
         Some((name, _)) => format!("SIG{name}"),
         None if number == FIRST_REALTIME => "SIGRTMIN".to_owned(),

@@ -11,7 +11,7 @@ mod words;
 pub use address::{Interfaces, PortRule, Prefix};
 pub use command::{Command, CommandFlags};
 pub use parse::ValueError;
-pub use quantity::{Limit, Share};
+pub use quantity::{Limit, Share, bytes, span};
 pub use words::{Escape, escape_bytes, quote};
 
 use super::specified::{Specified, SpecifierError};

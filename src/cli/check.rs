@@ -1,0 +1,80 @@
+//! `check`: every mistake in containers' files, before anything is started.
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::plan::sources;
+use crate::Scope;
+use crate::config::{Container, MountKind, RootSource, Sources, declared};
+use crate::image::Store;
+use crate::plan::Plan;
+use crate::unit::properties;
+
+/// Check containers' files; all of them where none is named
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Say nothing of files without a mistake
+    #[arg(short, long)]
+    quiet: bool,
+    #[arg(value_name = "NAME|FILE")]
+    containers: Vec<String>,
+}
+
+impl Check {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let containers = match self.containers.is_empty() {
+            false => self.containers,
+            true => declared(scope)?.into_iter().map(|declared| declared.path.display().to_string()).collect(),
+        };
+        let mut wrong = 0;
+        for container in &containers {
+            match sources(scope, container).and_then(|sources| check(scope, &sources)) {
+                Ok(warnings) => {
+                    for warning in &warnings {
+                        eprintln!("{container}: warning: {warning}");
+                    }
+                    if !self.quiet {
+                        println!("{container}: ok");
+                    }
+                }
+                Err(failure) => {
+                    wrong += 1;
+                    eprintln!("{}", failure.text.trim_end());
+                }
+            }
+        }
+        match wrong {
+            0 => Ok(0),
+            _ => Err(Failure::new(format!("{wrong} of {} containers cannot start", containers.len()))),
+        }
+    }
+}
+
+/// Everything a start would look at, up to the first system call.
+fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
+    let container = sources.parse()?;
+    let image = match &container.source {
+        RootSource::Image(reference) => match Store::open(scope).find(reference) {
+            Ok(image) => Some(image),
+            Err(error) => return Ok(vec![error.to_string()]),
+        },
+        RootSource::RootFs(_) => None,
+    };
+    properties(&container, image.as_ref())?;
+    Plan::new(scope, &sources.name, &container, image.as_ref())?;
+    let volumes = image.map(|image| image.process.volumes).unwrap_or_default();
+    Ok(volumes
+        .into_iter()
+        .filter(|volume| !has_mount(&container, volume))
+        .map(|volume| format!("the image keeps data in {volume}, which is lost at stop: add a [[mount]] for it"))
+        .collect())
+}
+
+fn has_mount(container: &Container, volume: &str) -> bool {
+    let kept = container.ephemeral == Some(false);
+    let holds = |kind: &MountKind| !matches!(kind, MountKind::Tmpfs { .. } | MountKind::Inaccessible);
+    kept || container
+        .mounts
+        .iter()
+        .any(|mount| volume.starts_with(&*mount.target.to_string_lossy()) && holds(&mount.kind))
+}

@@ -1,0 +1,65 @@
+//! `exec`: one more process in a running container.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::Failure;
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::executor::{Request, join};
+use crate::machine::{Signals, attend};
+
+/// Run a command in a running container
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// Keep standard input open
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Set a variable; NAME alone takes ours
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Run as this user of the container
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// Run in this directory of the container
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<PathBuf>,
+    name: ContainerName,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl Exec {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let request = Request {
+            command: self.command,
+            user: self.user,
+            environment: self.env.iter().filter_map(|entry| with_our_value(entry)).collect(),
+            working_directory: self.workdir,
+            terminal: self.tty,
+            interactive: self.interactive,
+        };
+        join_and_attend(scope, &self.name, &request)
+    }
+}
+
+/// `NAME` becomes `NAME=value` with the value of our own environment; nothing where it has none.
+pub fn with_our_value(entry: &str) -> Option<String> {
+    if entry.contains('=') {
+        return Some(entry.to_owned());
+    }
+    std::env::var(entry).ok().map(|value| format!("{entry}={value}"))
+}
+
+pub fn join_and_attend(scope: &Scope, name: &ContainerName, request: &Request) -> Result<i32, Failure> {
+    let signals = Signals::hold()?;
+    let joined = join(scope, name, request).map_err(|error| match error.exit_code() {
+        code @ (126 | 127) => Failure::with_code(code, error.to_string()),
+        _ => Failure::new(error.to_string()),
+    })?;
+    Ok(attend(joined.pid, &joined.pidfd, joined.terminal, &signals)?)
+}

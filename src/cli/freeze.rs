@@ -1,0 +1,45 @@
+//! `pause` and `resume`: the freezer of the unit's cgroup.
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::target::{units_of, with_systemd};
+use crate::Scope;
+use crate::config::ContainerName;
+
+/// Freeze all processes of containers
+#[derive(Debug, Args)]
+pub struct Pause {
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+/// Let paused containers run on
+#[derive(Debug, Args)]
+#[command(alias = "unpause")]
+pub struct Resume {
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+impl Pause {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        with_systemd(scope, async |systemd| {
+            for unit in units_of(scope, systemd, &self.names).await? {
+                systemd.freeze(&unit).await?;
+            }
+            Ok(0)
+        })
+    }
+}
+
+impl Resume {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        with_systemd(scope, async |systemd| {
+            for unit in units_of(scope, systemd, &self.names).await? {
+                systemd.thaw(&unit).await?;
+            }
+            Ok(0)
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! `start`, `stop`, `restart`, `reload`: jobs of systemd's, and nothing else.
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::target::{reason, unit_of, units_of, with_systemd};
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::unit::manager::{Job, Systemd};
+
+/// Start containers that have a file, and wait until they are ready
+#[derive(Debug, Args)]
+pub struct Start {
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+/// Stop containers and wait until they are gone
+#[derive(Debug, Args)]
+pub struct Stop {
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+/// Stop containers and start them again
+#[derive(Debug, Args)]
+pub struct Restart {
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+/// Have payloads reload, by reload-signal or reload-command
+#[derive(Debug, Args)]
+pub struct Reload {
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+impl Start {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        with_systemd(scope, async |systemd| {
+            for name in &self.names {
+                if unit_of(scope, systemd, name).await? != name.unit() {
+                    return Err(Failure::new(format!(
+                        "“{name}” is a transient container: it has no file to start from"
+                    )));
+                }
+            }
+            jobs(scope, systemd, Job::Start, &self.names).await
+        })
+    }
+}
+
+impl Stop {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        with_systemd(scope, async |systemd| {
+            for unit in units_of(scope, systemd, &self.names).await? {
+                // systemd refuses to stop a frozen unit. One that is not frozen, or cannot be, says so here.
+                let _ = systemd.thaw(&unit).await;
+            }
+            jobs(scope, systemd, Job::Stop, &self.names).await
+        })
+    }
+}
+
+impl Restart {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        with_systemd(scope, async |systemd| jobs(scope, systemd, Job::Restart, &self.names).await)
+    }
+}
+
+impl Reload {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        with_systemd(scope, async |systemd| jobs(scope, systemd, Job::Reload, &self.names).await)
+    }
+}
+
+async fn jobs(scope: &Scope, systemd: &Systemd, job: Job, names: &[ContainerName]) -> Result<i32, Failure> {
+    let units = units_of(scope, systemd, names).await?;
+    let mut failures = Vec::new();
+    for (unit, result) in systemd.run_jobs(job, &units).await {
+        match result {
+            Err(error) if job == Job::Start || job == Job::Restart => {
+                failures.push(reason(systemd, &unit, &error).await);
+            }
+            Err(error) => failures.push(error.to_string()),
+            Ok(()) => {}
+        }
+    }
+    if failures.is_empty() { Ok(0) } else { Err(Failure::new(failures.join("\n"))) }
+}

@@ -1,0 +1,146 @@
+//! `list`: containers that run, or all there are.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output::{Format, Table, print_json, time};
+use super::target::with_systemd;
+use crate::Scope;
+use crate::config::{ContainerName, Declared, RootSource, Sources, declared};
+use crate::machine::Started;
+use crate::unit::manager::UnitState;
+
+/// Units of containers, as glob patterns (systemctl(1)).
+const PATTERNS: [&str; 3] = ["container@*.service", "berth-run-*.service", "berth-run-*.scope"];
+const UP: [&str; 5] = ["active", "reloading", "activating", "deactivating", "refreshing"];
+
+/// List running containers
+#[derive(Debug, Args)]
+pub struct List {
+    /// Also those that are declared but do not run, and those that failed
+    #[arg(short, long)]
+    all: bool,
+    #[arg(short, long, default_value = "table")]
+    output: Format,
+    /// Print names only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print neither header nor count
+    #[arg(long)]
+    no_legend: bool,
+    /// Do not shorten images
+    #[arg(short = 'l', long)]
+    full: bool,
+    /// Accepted for symmetry with machinectl: the list is never paged
+    #[arg(long, hide = true)]
+    no_pager: bool,
+}
+
+/// One container, as `--output=json` prints it.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    unit: String,
+    /// systemd's active state.
+    state: String,
+    sub_state: String,
+    image: String,
+    leader: Option<i32>,
+    /// Microseconds since the epoch.
+    since: Option<u64>,
+    /// First host id of the container's users.
+    user_namespace: Option<(u32, u32)>,
+}
+
+impl List {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let states: &[&str] = if self.all { &[] } else { &UP };
+        let units = with_systemd(scope, async |systemd| Ok(systemd.list(states, &PATTERNS).await?))?;
+        let rows = rows(scope, units, self.all)?;
+        match self.output {
+            _ if self.quiet => rows.iter().for_each(|row| println!("{}", row.name)),
+            Format::Json => print_json(&rows)?,
+            Format::Table => self.table(&rows).print(!self.no_legend, "containers")?,
+        }
+        Ok(0)
+    }
+
+    fn table(&self, rows: &[Row]) -> Table {
+        let mut table = Table::new(["NAME", "STATE", "IMAGE", "LEADER", "SINCE", "UNIT"]);
+        for row in rows {
+            table.row([
+                row.name.clone(),
+                if row.state == "active" { row.sub_state.clone() } else { row.state.clone() },
+                if self.full { row.image.clone() } else { shortened(&row.image) },
+                row.leader.map(|leader| leader.to_string()).unwrap_or_default(),
+                row.since.map(time).unwrap_or_default(),
+                row.unit.clone(),
+            ]);
+        }
+        table
+    }
+}
+
+fn rows(scope: &Scope, units: Vec<UnitState>, all: bool) -> Result<Vec<Row>, Failure> {
+    let started: BTreeMap<String, Started> =
+        Started::all(scope).into_iter().map(|started| (started.unit.clone(), started)).collect();
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    if all {
+        for name in declared(scope)?.iter().filter_map(Declared::container) {
+            rows.insert(name.unit(), row(scope, name, &name.unit(), "inactive", "dead", None));
+        }
+    }
+    for unit in units.iter().filter(|unit| unit.load != "not-found") {
+        let started = started.get(&unit.name);
+        let Some(name) = started.map_or_else(|| name_of(&unit.name), |started| started.name.parse().ok()) else {
+            continue;
+        };
+        rows.insert(unit.name.clone(), row(scope, &name, &unit.name, &unit.active, &unit.sub, started));
+    }
+    let mut rows: Vec<Row> = rows.into_values().collect();
+    rows.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(rows)
+}
+
+fn row(scope: &Scope, name: &ContainerName, unit: &str, active: &str, sub: &str, started: Option<&Started>) -> Row {
+    let running = started.filter(|started| started.is_alive());
+    let image = match started {
+        Some(Started { image: Some((reference, _)), .. }) => reference.clone(),
+        Some(Started { root_directory: Some(root), .. }) => root.display().to_string(),
+        _ => declared_image(scope, name),
+    };
+    Row {
+        name: name.to_string(),
+        unit: unit.to_owned(),
+        state: active.to_owned(),
+        sub_state: sub.to_owned(),
+        image,
+        leader: running.map(|started| started.leader),
+        since: running.map(|started| started.started_at),
+        user_namespace: running.and_then(|started| started.user_namespace),
+    }
+}
+
+/// Of a container that does not run; empty where its file has a mistake, which `check` explains.
+fn declared_image(scope: &Scope, name: &ContainerName) -> String {
+    match Sources::load(scope, name).ok().and_then(|sources| sources.parse().ok()).map(|container| container.source) {
+        Some(RootSource::Image(reference)) => reference,
+        Some(RootSource::RootFs(tree)) => tree,
+        None => String::new(),
+    }
+}
+
+fn name_of(unit: &str) -> Option<ContainerName> {
+    let (stem, _) = unit.rsplit_once('.')?;
+    stem.strip_prefix("container@").or_else(|| stem.strip_prefix("berth-run-"))?.parse().ok()
+}
+
+/// Without a registry that everybody knows, and without a digest.
+fn shortened(image: &str) -> String {
+    let image = image.split_once("@sha256:").map_or(image, |(name, _)| name);
+    let known = ["docker.io/library/", "docker.io/", "localhost/"];
+    known.iter().find_map(|prefix| image.strip_prefix(prefix)).unwrap_or(image).to_owned()
+}

@@ -1,0 +1,65 @@
+//! `logs`: the journal of a container's unit, by journalctl(1) itself.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use clap::Args;
+
+use super::failure::Failure;
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::unit::template::unit_name;
+
+/// Show what containers have logged
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Go on as more is logged
+    #[arg(short, long)]
+    follow: bool,
+    /// Only what is newer (systemd.time(7))
+    #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+    /// Only what is older (systemd.time(7))
+    #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
+    until: Option<String>,
+    /// Only the last lines
+    #[arg(short = 'n', long, value_name = "LINES")]
+    lines: Option<String>,
+    /// Format of journalctl(1), such as cat, short-iso or json
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<String>,
+    /// Newest first
+    #[arg(short, long)]
+    reverse: bool,
+    /// Only of this boot
+    #[arg(short, long)]
+    boot: bool,
+    #[arg(long)]
+    no_pager: bool,
+    #[arg(short, long)]
+    quiet: bool,
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+impl Logs {
+    pub fn carry_out(self, _: &Scope) -> Result<i32, Failure> {
+        let mut journalctl = Command::new("journalctl");
+        for name in &self.names {
+            // Whichever way it was started, now or earlier; a scope's output is not the journal's.
+            journalctl.args(["-u", &name.unit(), "-u", &unit_name(name)]);
+        }
+        let flags = [
+            (self.follow, "--follow"),
+            (self.reverse, "--reverse"),
+            (self.boot, "--boot"),
+            (self.no_pager, "--no-pager"),
+            (self.quiet, "--quiet"),
+        ];
+        journalctl.args(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag));
+        let values =
+            [("--since", self.since), ("--until", self.until), ("--lines", self.lines), ("--output", self.output)];
+        journalctl.args(values.into_iter().filter_map(|(option, value)| Some(format!("{option}={}", value?))));
+        Err(Failure::new(format!("journalctl: {}", journalctl.exec())))
+    }
+}

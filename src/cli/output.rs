@@ -1,0 +1,146 @@
+//! Shapes of output: tables for people, JSON for programs, times as systemctl writes them.
+
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// What `--output` can be for verbs that print a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    /// One JSON document
+    Json,
+}
+
+/// Rows under a header, columns as wide as their widest cell.
+pub struct Table {
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new<const N: usize>(header: [&'static str; N]) -> Self {
+        Table { header: header.to_vec(), rows: Vec::new() }
+    }
+
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into_iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }).collect());
+    }
+
+    /// With the header and a last line that counts, unless `legend` is off.
+    pub fn print(&self, legend: bool, counted: &str) -> Result<(), Failure> {
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|row| row[column].chars().count());
+            cells.chain(legend.then(|| self.header[column].len())).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
+        let line = |cells: &mut dyn Iterator<Item = &str>| {
+            let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            padded.join(" ").trim_end().to_owned()
+        };
+        let mut out = std::io::stdout().lock();
+        if legend && !self.rows.is_empty() {
+            let bold = style(Style::new().underline());
+            writeln!(out, "{bold}{}{bold:#}", line(&mut self.header.iter().copied()))?;
+        }
+        for row in &self.rows {
+            writeln!(out, "{}", line(&mut row.iter().map(String::as_str)))?;
+        }
+        if legend {
+            let blank = if self.rows.is_empty() { "" } else { "\n" };
+            writeln!(out, "{blank}{} {counted} listed.", self.rows.len())?;
+        }
+        Ok(())
+    }
+}
+
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// The style on a terminal that is not told otherwise (no-color.org), else none.
+pub fn style(style: Style) -> Style {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal();
+    if wanted { style } else { Style::new() }
+}
+
+/// systemctl's colours of an active state.
+pub fn state_style(active: &str) -> Style {
+    match active {
+        "active" | "reloading" => style(AnsiColor::Green.on_default().bold()),
+        "failed" => style(AnsiColor::Red.on_default().bold()),
+        _ => Style::new(),
+    }
+}
+
+/// `Mon 2026-11-23 18:31:35 UTC` from microseconds since the epoch.
+pub fn time(microseconds: u64) -> String {
+    match jiff::Timestamp::from_microsecond(microseconds.try_into().unwrap_or(i64::MAX)) {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string(),
+        Err(_) => "n/a".to_owned(),
+    }
+}
+
+/// `3min 5s ago`: the two largest units of the time since then.
+pub fn ago(microseconds: u64) -> String {
+    let now = jiff::Timestamp::now().as_microsecond().max(0) as u64;
+    format!("{} ago", span(now.saturating_sub(microseconds) / 1_000_000))
+}
+
+fn span(seconds: u64) -> String {
+    let units = [("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (name, size) in units {
+        let count = rest / size;
+        rest %= size;
+        match (name, count) {
+            (_, 0) => {}
+            ("day", 1) => parts.push("1 day".to_owned()),
+            ("day", days) => parts.push(format!("{days} days")),
+            (name, count) => parts.push(format!("{count}{name}")),
+        }
+    }
+    parts.truncate(2);
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+/// `12.3M`, in powers of 1024 as systemctl prints memory.
+pub fn bytes(amount: u64) -> String {
+    let mut value = amount as f64;
+    let mut unit = "B";
+    for next in ["K", "M", "G", "T", "P"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{amount}B") } else { format!("{value:.1}{unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_their_two_largest_units() {
+        let cases =
+            [(0, "0s"), (59, "59s"), (185, "3min 5s"), (3_600, "1h"), (90_061, "1 day 1h"), (200_000, "2 days 7h")];
+        for (seconds, expected) in cases {
+            assert_eq!(span(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn memory_is_in_powers_of_1024() {
+        assert_eq!((bytes(1023), bytes(1536), bytes(5 << 30)), ("1023B".into(), "1.5K".into(), "5.0G".into()));
+    }
+}

@@ -1,0 +1,36 @@
+//! `reset`: a container's past is dropped: its kept writable layer, and that it failed.
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::target::{unit_of, with_systemd};
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::executor;
+use crate::machine::Started;
+
+/// Drop what stopped containers have written, and that they failed
+#[derive(Debug, Args)]
+pub struct Reset {
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+impl Reset {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        for name in &self.names {
+            if let Some(started) = Started::load(scope, name).filter(Started::is_alive) {
+                return Err(Failure::new(format!("{name} is running as {}; stop it first", started.unit)));
+            }
+            let unit = with_systemd(scope, async |systemd| {
+                let unit = unit_of(scope, systemd, name).await?;
+                // Only a unit that failed, and is still loaded, has something to forget.
+                let _ = systemd.reset_failed(&unit).await;
+                Ok(unit)
+            });
+            executor::forget(scope, name)?;
+            unit?;
+        }
+        Ok(0)
+    }
+}

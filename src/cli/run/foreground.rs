@@ -1,0 +1,85 @@
+//! Standing by a transient service: its descriptors are ours, our signals are its, its exit status becomes ours.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc;
+
+use super::Prepared;
+use super::document::Options;
+use super::reservation::Reservation;
+use super::terminal::Terminal;
+use super::unit::{Unit, borrowed};
+use crate::Scope;
+use crate::cli::failure::Failure;
+use crate::cli::target::with_systemd;
+use crate::config::Notify;
+use crate::machine::{Signals, attend_until};
+use crate::unit::manager::{Ended, ManagerError};
+
+pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options: &Options) -> Result<i32, Failure> {
+    let signals = Signals::hold()?;
+    let (controller, descriptors) = match prepared.container.tty {
+        true => {
+            let Terminal { controller, terminal } = Terminal::open()?;
+            (Some(controller), [Some(terminal.try_clone()?), Some(terminal.try_clone()?), Some(terminal)])
+        }
+        false => (None, our_own(options.interactive)?),
+    };
+    let mut unit = Unit::new(prepared)?;
+    unit.descriptors = Some(descriptors);
+    let name = unit.name.clone();
+    let by_payload = prepared.container.notify == Notify::Container;
+    // The bus is spoken to beside the loop over the terminal and signals; its end is the end of this pipe.
+    let (over, held_open) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let (tell, told) = mpsc::channel();
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            // Nobody listens only where the other side has failed already.
+            let _ = tell.send(supervise(scope, unit, reservation, by_payload));
+            drop(held_open);
+        });
+        attend_until(over.as_fd(), &|signal| forward(scope, &name, signal), controller, &signals)
+    })?;
+    told.recv()?
+}
+
+/// Standard input only where it was asked for, as podman does.
+fn our_own(interactive: bool) -> std::io::Result<[Option<OwnedFd>; 3]> {
+    let input = interactive.then(|| rustix::stdio::stdin().try_clone_to_owned()).transpose()?;
+    let output = rustix::stdio::stdout().try_clone_to_owned()?;
+    let error = rustix::stdio::stderr().try_clone_to_owned()?;
+    Ok([input, Some(output), Some(error)])
+}
+
+fn supervise(scope: &Scope, unit: Unit, reservation: Reservation, by_payload: bool) -> Result<i32, Failure> {
+    with_systemd(scope, async |systemd| {
+        let properties = unit.properties()?;
+        let mut transient = systemd.start_transient(&unit.name, &borrowed(&properties)).await?;
+        reservation.hand_over();
+        drop(properties);
+        // Our ends of the payload's descriptors: while they are open, a terminal never says that it is over.
+        drop(unit);
+        let started = transient.until_started().await;
+        let ended = transient.until_ended().await?;
+        match (started, ended) {
+            (Ok(()), Some(ended)) => Ok(ended.exit_code()),
+            (Ok(()), None) => Err(Failure::new("systemd does not say how the payload ended")),
+            (Err(ManagerError::Job { .. }), Some(ended)) => Ok(not_started(ended, by_payload)),
+            (Err(error), _) => Err(error.into()),
+        }
+    })
+}
+
+/// The executor has said why on standard error; its own exit statuses become those podman's users know.
+fn not_started(ended: Ended, by_payload: bool) -> i32 {
+    match ended.exit_code() {
+        code @ (126 | 127) => code,
+        // It was to say READY=1 itself, and has ended before.
+        code if by_payload => code,
+        _ => super::super::NOT_RUN,
+    }
+}
+
+fn forward(scope: &Scope, unit: &str, signal: i32) {
+    // It may just have ended.
+    let _ = with_systemd(scope, async |systemd| Ok(systemd.kill(unit, "main", signal).await?));
+}

@@ -1,0 +1,144 @@
+//! `run`: a container without a file of its own, in a transient unit.
+
+mod document;
+mod foreground;
+mod reservation;
+mod scoped;
+mod terminal;
+mod unit;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::plan::name_of_file;
+use super::target::{reason, with_systemd};
+use crate::Scope;
+use crate::config::{Container, ContainerName, RootSource, SourceFile, Sources};
+use crate::image::{ImageRecord, Store};
+use reservation::Reservation;
+
+/// Run a container in a transient unit
+///
+/// In the foreground the payload has our descriptors, gets our signals, and its exit status becomes ours: 128+N for
+/// signal N, 125 for a failure of berth's, 126 and 127 for a command that cannot be run or found.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Do not wait for its end; log to the journal, print its name
+    #[arg(short, long)]
+    detach: bool,
+    /// Name it; else it is the image's with four characters
+    #[arg(long, value_name = "NAME")]
+    name: Option<ContainerName>,
+    /// A scope of ours in place of a service of systemd's: the payload is our own child
+    #[arg(long, conflicts_with_all = ["detach", "tty"])]
+    scope: bool,
+    /// Accepted, being the default: nothing is left when it has ended
+    #[arg(long)]
+    rm: bool,
+    #[command(flatten)]
+    options: document::Options,
+    /// An image of the store, or a file that ends in .toml; with --rootfs the command begins here
+    #[arg(value_name = "IMAGE|FILE")]
+    source: Option<String>,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// Everything a transient container is made of, before anything is started.
+struct Prepared {
+    name: ContainerName,
+    sources: Sources,
+    container: Container,
+    image: Option<ImageRecord>,
+}
+
+impl Run {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let prepared = self.prepare(scope)?;
+        let reservation = Reservation::make(scope, &prepared.name, &prepared.sources)?;
+        if self.scope {
+            return scoped::run(scope, &prepared, reservation, self.options.interactive);
+        }
+        if self.detach {
+            return self.run_detached(scope, &prepared, reservation);
+        }
+        foreground::run(scope, &prepared, reservation, &self.options)
+    }
+
+    fn prepare(&self, scope: &Scope) -> Result<Prepared, Failure> {
+        let file = self.source.as_ref().filter(|source| self.options.rootfs.is_none() && source.ends_with(".toml"));
+        let (name, mut files) = match file {
+            Some(file) => {
+                let path = std::path::absolute(file)?;
+                let name = self.name.clone().map_or_else(|| name_of_file(&path), Ok)?;
+                let sources = Sources::from_file(&path, name)?;
+                (sources.name, sources.files)
+            }
+            None => (self.name.clone().map_or_else(|| self.new_name(), Ok)?, Vec::new()),
+        };
+        let (image, command) = self.image_and_command(file.is_some());
+        let text = self.options.document(image, &command)?;
+        files.push(SourceFile { path: PathBuf::from("(command line)"), text });
+        let sources = Sources { name: name.clone(), files };
+        let container = sources.parse()?;
+        let image = match &container.source {
+            RootSource::Image(reference) => Some(Store::open(scope).find(reference)?),
+            RootSource::RootFs(_) => None,
+        };
+        Ok(Prepared { name, sources, container, image })
+    }
+
+    /// With `--rootfs` there is no image, and the first word is the command's.
+    fn image_and_command(&self, file: bool) -> (Option<&str>, Vec<String>) {
+        let source = self.source.as_deref();
+        if self.options.rootfs.is_some() {
+            return (None, source.map(str::to_owned).into_iter().chain(self.command.iter().cloned()).collect());
+        }
+        (source.filter(|_| !file), self.command.clone())
+    }
+
+    fn new_name(&self) -> Result<ContainerName, Failure> {
+        let tree = self.options.rootfs.as_deref();
+        let source =
+            tree.or(self.source.as_deref()).ok_or_else(|| Failure::new("expected an IMAGE, a FILE or --rootfs"))?;
+        let base = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let base = base.split([':', '@']).next().unwrap_or_default().to_ascii_lowercase();
+        let plain: String = base.chars().map(|next| if next.is_ascii_alphanumeric() { next } else { '-' }).collect();
+        let plain: String = plain.trim_matches('-').chars().take(40).collect();
+        let stem = if plain.is_empty() { "container" } else { plain.trim_end_matches('-') };
+        Ok(format!("{stem}-{}", four_characters()).parse()?)
+    }
+
+    fn run_detached(&self, scope: &Scope, prepared: &Prepared, reservation: Reservation) -> Result<i32, Failure> {
+        if prepared.container.tty {
+            return Err(Failure::new("a terminal needs somebody at it: --detach and a terminal cannot go together"));
+        }
+        let unit = unit::Unit::new(prepared)?;
+        with_systemd(scope, async |systemd| {
+            let properties = unit.properties()?;
+            let mut transient = systemd.start_transient(&unit.name, &unit::borrowed(&properties)).await?;
+            reservation.hand_over();
+            if let Err(error) = transient.until_started().await {
+                return Err(Failure::new(reason(systemd, &unit.name, &error).await));
+            }
+            Ok(())
+        })?;
+        println!("{}", prepared.name);
+        Ok(0)
+    }
+}
+
+/// Random enough not to meet another container's by chance; the claim on the name decides.
+fn four_characters() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut random = std::hash::RandomState::new().build_hasher().finish();
+    let mut next = || {
+        let character = ALPHABET[(random % 36) as usize];
+        random /= 36;
+        char::from(character)
+    };
+    (0..4).map(|_| next()).collect()
+}

@@ -1,0 +1,87 @@
+//! `run --scope`: the payload is our own child, in a scope of its own; systemd owns the cgroup, we the process.
+
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+use rustix::io::FdFlags;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use zbus::Variant;
+
+use super::Prepared;
+use super::reservation::Reservation;
+use crate::Scope;
+use crate::cli::failure::Failure;
+use crate::cli::target::with_systemd;
+use crate::config::VerbatimSection;
+use crate::executor;
+use crate::machine::{Signals, attend};
+use crate::unit::template::EXECUTOR;
+use crate::unit::{Owner, transient, variants};
+
+/// Settings beside `[resources]` that a scope has, too (systemd.scope(5)).
+const OF_SCOPES: [&str; 4] = ["Description", "Slice", "Delegate", "TasksMax"];
+
+pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, interactive: bool) -> Result<i32, Failure> {
+    let signals = Signals::hold()?;
+    let (ours, theirs) = UnixStream::pair()?;
+    let mut executor = spawn(prepared, OwnedFd::from(theirs), interactive)?;
+    let code = make_scope(scope, prepared, executor.id()).and_then(|()| {
+        std::io::Write::write_all(&mut &ours, b"g")?;
+        attend_payload(&mut executor, ours, &signals)
+    });
+    if code.is_err() {
+        // It has not been let go, or it has failed and is gone.
+        let _ = executor.kill();
+        let _ = executor.wait();
+    }
+    let tidied = executor::tidy(scope, &prepared.name);
+    reservation.hand_over();
+    let code = code?;
+    tidied?;
+    Ok(code)
+}
+
+fn spawn(prepared: &Prepared, socket: OwnedFd, interactive: bool) -> Result<Child, Failure> {
+    // This program has one thread here, and what it spawns next is meant to have the descriptor.
+    rustix::io::fcntl_setfd(&socket, FdFlags::empty())?;
+    let mut command = Command::new(EXECUTOR);
+    command.args(["start", "--scope", &socket.as_raw_fd().to_string(), prepared.name.as_str()]);
+    if !interactive {
+        command.stdin(Stdio::null());
+    }
+    command.spawn().map_err(|error| Failure::new(format!("{EXECUTOR}: {error}")))
+}
+
+fn make_scope(scope: &Scope, prepared: &Prepared, process: u32) -> Result<(), Failure> {
+    let unit = format!("berth-run-{}.scope", prepared.name.machine());
+    let mut settings = transient(&unit, &prepared.name, &prepared.container, prepared.image.as_ref())?;
+    settings.retain(|property| {
+        property.setting.owner == Owner::Verbatim(VerbatimSection::Resources) || OF_SCOPES.contains(&property.name())
+    });
+    let settings = variants(&settings);
+    let mut properties: Vec<(&str, Variant<'_>)> = settings
+        .iter()
+        .map(|(name, variant)| Ok((name.as_str(), Variant::try_from(variant)?)))
+        .collect::<zbus::Result<_>>()?;
+    properties.push(("PIDs", Variant::from(vec![process])));
+    properties.push(("CollectMode", Variant::from("inactive-or-failed".to_owned())));
+    let borrowed: Vec<(&str, &Variant<'_>)> = properties.iter().map(|(name, variant)| (*name, variant)).collect();
+    with_systemd(scope, async |systemd| Ok(systemd.start_transient(&unit, &borrowed).await?.until_started().await?))
+}
+
+/// The executor makes the payload its own sibling, our child, says its number and exits.
+fn attend_payload(executor: &mut Child, mut socket: UnixStream, signals: &Signals) -> Result<i32, Failure> {
+    let mut number = String::new();
+    socket.read_to_string(&mut number)?;
+    let payload = number.trim().parse().ok().and_then(Pid::from_raw);
+    let Some(payload) = payload else {
+        let status = executor.wait()?;
+        // It has said why on standard error.
+        return Err(Failure { code: status.code().filter(|code| [126, 127].contains(code)), text: String::new() });
+    };
+    let pidfd = pidfd_open(payload, PidfdFlags::empty())?;
+    executor.wait()?;
+    Ok(attend(payload, &pidfd, None, signals)?)
+}

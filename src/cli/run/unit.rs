@@ -1,0 +1,59 @@
+//! The transient service of a container: the template's settings, the container's, and the caller's descriptors.
+
+use std::os::fd::OwnedFd;
+
+use zbus::{Fd, Variant};
+
+use super::Prepared;
+use crate::cli::failure::Failure;
+use crate::unit::template::unit_name;
+use crate::unit::{Property, transient, variants};
+
+pub struct Unit {
+    pub name: String,
+    settings: Vec<Property>,
+    /// Variables of our own environment that the container asked for.
+    environment: Vec<String>,
+    /// Standard input, output and error.
+    pub descriptors: Option<[Option<OwnedFd>; 3]>,
+}
+
+impl Unit {
+    pub fn new(prepared: &Prepared) -> Result<Self, Failure> {
+        let name = unit_name(&prepared.name);
+        let settings = transient(&name, &prepared.name, &prepared.container, prepared.image.as_ref())?;
+        let container = &prepared.container;
+        let proxies = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+        let mut passed = container.environment_pass.clone();
+        if container.http_proxy {
+            passed.extend(proxies.iter().flat_map(|name| [(*name).to_owned(), name.to_uppercase()]));
+        }
+        let environment =
+            passed.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?))).collect();
+        Ok(Unit { name, settings, environment, descriptors: None })
+    }
+
+    pub fn properties(&self) -> Result<Vec<(String, Variant<'_>)>, Failure> {
+        let mut all: Vec<(String, Variant<'_>)> =
+            variants(&self.settings).into_iter().map(|(name, variant)| (name, Variant::from(variant))).collect();
+        if !self.environment.is_empty() {
+            all.push(("Environment".to_owned(), Variant::from(self.environment.clone())));
+        }
+        if let Some(descriptors) = &self.descriptors {
+            // Kept until we have seen how it ended, then gone whether it failed or not.
+            all.push(("AddRef".to_owned(), Variant::from(true)));
+            all.push(("CollectMode".to_owned(), Variant::from("inactive-or-failed".to_owned())));
+            let names = ["StandardInputFileDescriptor", "StandardOutputFileDescriptor", "StandardErrorFileDescriptor"];
+            for (name, descriptor) in names.iter().zip(descriptors) {
+                if let Some(descriptor) = descriptor {
+                    all.push(((*name).to_owned(), Variant::from(Fd::from(descriptor))));
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+pub fn borrowed<'a>(properties: &'a [(String, Variant<'a>)]) -> Vec<(&'a str, &'a Variant<'a>)> {
+    properties.iter().map(|(name, variant)| (name.as_str(), variant)).collect()
+}

@@ -1,0 +1,64 @@
+//! `shell`: a login shell in a running container.
+
+use std::io::IsTerminal;
+
+use clap::Args;
+
+use super::exec::{join_and_attend, with_our_value};
+use super::failure::Failure;
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::executor::Request;
+
+/// bash where the container has it: the container's own shell is the only thing that can be relied on to look.
+const LOGIN_SHELL: &str = "if command -v bash >/dev/null; then exec bash -l; else exec sh -l; fi";
+
+/// Open a login shell in a running container
+#[derive(Debug, Args)]
+pub struct Shell {
+    /// Set a variable; NAME alone takes ours
+    #[arg(short = 'E', long, value_name = "NAME[=VALUE]")]
+    setenv: Vec<String>,
+    /// Open it as this user of the container
+    #[arg(long, value_name = "USER[:GROUP]")]
+    uid: Option<String>,
+    /// A container's name, or USER@NAME
+    name: String,
+    /// A program to run in place of the shell
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    program: Vec<String>,
+}
+
+impl Shell {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let (user, name) = self.target(scope)?;
+        let mut environment: Vec<String> =
+            ["TERM", "COLORTERM", "NO_COLOR"].iter().map(|name| (*name).to_owned()).collect();
+        environment.extend(self.setenv);
+        let command = match self.program.is_empty() {
+            true => ["sh", "-c", LOGIN_SHELL].map(str::to_owned).to_vec(),
+            false => self.program,
+        };
+        let request = Request {
+            command,
+            user: self.uid.or(user).or_else(|| Some("0".to_owned())),
+            environment: environment.iter().filter_map(|entry| with_our_value(entry)).collect(),
+            working_directory: None,
+            terminal: std::io::stdin().is_terminal(),
+            interactive: true,
+        };
+        join_and_attend(scope, &name, &request)
+    }
+
+    /// `root@web` is root in web unless there is such an instance of a template, which `--uid` can tell apart.
+    fn target(&self, scope: &Scope) -> Result<(Option<String>, ContainerName), Failure> {
+        let whole = self.name.parse::<ContainerName>();
+        match (whole, self.name.rsplit_once('@')) {
+            (Ok(name), _) if name.instance().is_none() || self.uid.is_some() => Ok((None, name)),
+            (Ok(name), _) if crate::machine::Started::load(scope, &name).is_some() => Ok((None, name)),
+            (_, Some((user, name))) => Ok((Some(user.to_owned()), name.parse()?)),
+            (Ok(name), None) => Ok((None, name)),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `show`: the same as `status`, for programs.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::output::print_json;
+use super::status::Properties;
+use super::target::{unit_of, with_systemd};
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::machine::Started;
+
+/// Show properties of containers
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Only these
+    #[arg(short, long, value_name = "PROPERTY", value_delimiter = ',')]
+    property: Vec<String>,
+    /// Print values without their names
+    #[arg(long)]
+    value: bool,
+    #[arg(short, long, default_value = "lines")]
+    output: Shape,
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// NAME=VALUE
+    Lines,
+    /// One JSON array
+    Json,
+}
+
+/// Of the unit, with systemd's own names (org.freedesktop.systemd1(5)).
+const TEXTS: [&str; 9] = [
+    "Description",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "FragmentPath",
+    "Result",
+    "StatusText",
+    "ControlGroup",
+];
+const STATUSES: [&str; 2] = ["ExecMainCode", "ExecMainStatus"];
+
+impl Show {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let mut all = Vec::new();
+        for name in &self.names {
+            let (unit, properties) = with_systemd(scope, async |systemd| {
+                let unit = unit_of(scope, systemd, name).await?;
+                let properties = Properties(systemd.properties(&unit).await?);
+                Ok((unit, properties))
+            })?;
+            let mut shown = of_unit(name, &unit, &properties);
+            if let Some(started) = Started::load(scope, name).filter(Started::is_alive) {
+                shown.extend(of_started(&started));
+            }
+            shown.retain(|property, _| self.property.is_empty() || self.property.contains(property));
+            all.push(shown);
+        }
+        match self.output {
+            Shape::Json => print_json(&all)?,
+            Shape::Lines => self.print_lines(&all),
+        }
+        Ok(0)
+    }
+
+    fn print_lines(&self, all: &[BTreeMap<String, Value>]) {
+        for (number, shown) in all.iter().enumerate() {
+            if number > 0 {
+                println!();
+            }
+            for (property, value) in shown {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                match self.value {
+                    true => println!("{text}"),
+                    false => println!("{property}={text}"),
+                }
+            }
+        }
+    }
+}
+
+fn of_unit(name: &ContainerName, unit: &str, properties: &Properties) -> BTreeMap<String, Value> {
+    let mut shown = BTreeMap::from([("Name".to_owned(), json!(name.as_str())), ("Unit".to_owned(), json!(unit))]);
+    shown.extend(TEXTS.iter().map(|property| ((*property).to_owned(), json!(properties.text(property)))));
+    for property in STATUSES {
+        if let Some(number) = properties.get::<i32>(property) {
+            shown.insert(property.to_owned(), json!(number));
+        }
+    }
+    shown
+}
+
+fn of_started(started: &Started) -> BTreeMap<String, Value> {
+    let (reference, digest) = started.image.clone().unwrap_or_default();
+    let (base, size) = started.user_namespace.unwrap_or_default();
+    let root = started.root_directory.as_ref().map(|root| root.display().to_string()).unwrap_or_default();
+    let fields = [
+        ("Image", json!(reference)),
+        ("ImageDigest", json!(digest)),
+        ("RootDirectory", json!(root)),
+        ("Leader", json!(started.leader)),
+        ("StartedAt", json!(started.started_at)),
+        ("UserNamespaceBase", json!(base)),
+        ("UserNamespaceSize", json!(size)),
+        ("Network", json!(started.network)),
+        ("Sources", json!(started.sources)),
+        ("Command", json!(started.process.argv)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

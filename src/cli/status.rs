@@ -1,0 +1,189 @@
+//! `status`: how a container is: its unit, its leader, its processes, its last words.
+
+use std::collections::HashMap;
+use std::process::Command;
+
+use anstyle::Style;
+use clap::Args;
+use zbus::OwnedVariant;
+
+use super::failure::Failure;
+use super::output::{ago, bytes, state_style, style, time};
+use super::target::{unit_of, with_systemd};
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::machine::{Group, Started};
+
+/// Exit statuses of systemctl(1): LSB's "program is not running" and "status unknown".
+const NOT_RUNNING: i32 = 3;
+const NO_SUCH_UNIT: i32 = 4;
+
+/// Show how containers are, with their processes and last log lines
+#[derive(Debug, Args)]
+pub struct Status {
+    /// How many log lines
+    #[arg(short = 'n', long, value_name = "LINES", default_value = "10")]
+    lines: u32,
+    /// Format of the log lines, as journalctl(1) has them
+    #[arg(short, long, value_name = "FORMAT", default_value = "short")]
+    output: String,
+    /// Do not shorten lines
+    #[arg(short = 'l', long)]
+    full: bool,
+    /// Accepted for symmetry with systemctl: nothing is paged
+    #[arg(long, hide = true)]
+    no_pager: bool,
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<ContainerName>,
+}
+
+/// Properties of a unit, by name.
+pub struct Properties(pub HashMap<String, OwnedVariant>);
+
+impl Properties {
+    pub fn text(&self, name: &str) -> String {
+        self.get(name).unwrap_or_default()
+    }
+
+    pub fn get<T: TryFrom<OwnedVariant>>(&self, name: &str) -> Option<T> {
+        self.0.get(name)?.try_clone().ok()?.try_into().ok()
+    }
+}
+
+impl Status {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let mut code = 0;
+        for (number, name) in self.names.iter().enumerate() {
+            let found = with_systemd(scope, async |systemd| {
+                let unit = unit_of(scope, systemd, name)
+                    .await
+                    .map_err(|failure| Failure { code: Some(NO_SUCH_UNIT), ..failure })?;
+                Ok((Properties(systemd.properties(&unit).await?), unit))
+            });
+            let (properties, unit) = found?;
+            if number > 0 {
+                println!();
+            }
+            self.print(name, &unit, &properties, Started::load(scope, name).as_ref());
+            self.print_log(&unit)?;
+            if !["active", "reloading", "refreshing"].contains(&&*properties.text("ActiveState")) {
+                code = NOT_RUNNING;
+            }
+        }
+        Ok(code)
+    }
+
+    fn print(&self, name: &ContainerName, unit: &str, properties: &Properties, started: Option<&Started>) {
+        let active = properties.text("ActiveState");
+        let color = state_style(&active);
+        let dot = if active == "inactive" {
+            "○"
+        } else if active == "failed" {
+            "×"
+        } else {
+            "●"
+        };
+        println!("{color}{dot}{color:#} {name} - {}", properties.text("Description"));
+        line("Unit", unit);
+        let fragment = properties.text("FragmentPath");
+        line("Loaded", &format!("{} ({fragment}; {})", properties.text("LoadState"), properties.text("UnitFileState")));
+        let entered = match &*active {
+            "active" | "reloading" => properties.get::<u64>("ActiveEnterTimestamp"),
+            _ => properties.get::<u64>("InactiveEnterTimestamp"),
+        };
+        let since = match entered.filter(|at| *at > 0) {
+            Some(at) => format!(" since {}; {}", time(at), ago(at)),
+            None => String::new(),
+        };
+        line("Active", &format!("{color}{active} ({}){color:#}{since}", properties.text("SubState")));
+        self.print_end(properties);
+        if let Some(started) = started {
+            self.print_started(started);
+        }
+        let status = properties.text("StatusText");
+        if !status.is_empty() {
+            line("Status", &format!("“{status}”"));
+        }
+        let unset = |amount: &u64| *amount != u64::MAX;
+        if let Some(tasks) = properties.get::<u64>("TasksCurrent").filter(unset) {
+            line("Tasks", &tasks.to_string());
+        }
+        if let Some(memory) = properties.get::<u64>("MemoryCurrent").filter(unset) {
+            line("Memory", &bytes(memory));
+        }
+        let cgroup = properties.text("ControlGroup");
+        if !cgroup.is_empty() {
+            line("CGroup", &cgroup);
+            print_group(&Group::read(&cgroup), "             ");
+        }
+    }
+
+    fn print_end(&self, properties: &Properties) {
+        let code = properties.get::<i32>("ExecMainCode").unwrap_or_default();
+        let status = properties.get::<i32>("ExecMainStatus").unwrap_or_default();
+        let result = properties.text("Result");
+        match code {
+            libc::CLD_EXITED => line("Ended", &format!("exit status {status}; {result}")),
+            libc::CLD_KILLED | libc::CLD_DUMPED => {
+                line("Ended", &format!("signal {}; {result}", crate::unit::signal::name(status)));
+            }
+            _ => {}
+        }
+    }
+
+    fn print_started(&self, started: &Started) {
+        if started.is_alive() {
+            let command = std::fs::read_to_string(format!("/proc/{}/comm", started.leader)).unwrap_or_default();
+            line("Leader", &format!("{} ({})", started.leader, command.trim_end()));
+        }
+        if let Some((reference, digest)) = &started.image {
+            line("Image", &format!("{reference} ({digest})"));
+        }
+        if let Some(root) = &started.root_directory {
+            line("Root", &root.display().to_string());
+        }
+        if let Some((base, size)) = started.user_namespace {
+            line("Users", &format!("{size} from {base}"));
+        }
+        line("Network", &started.network);
+        for source in &started.sources {
+            line("Source", &source.display().to_string());
+        }
+    }
+
+    fn print_log(&self, unit: &str) -> Result<(), Failure> {
+        if self.lines == 0 {
+            return Ok(());
+        }
+        println!();
+        let mut journalctl = Command::new("journalctl");
+        let lines = format!("--lines={}", self.lines);
+        journalctl.args(["--no-pager", "--quiet", "--unit", unit, &lines, "--output", &self.output]);
+        if !self.full {
+            journalctl.arg("--no-full");
+        }
+        match journalctl.status() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::new(format!("journalctl: {error}"))),
+        }
+    }
+}
+
+/// A label on the right of its column, as machinectl has it.
+fn line(label: &str, value: &str) {
+    let bold = style(Style::new().bold());
+    println!("{:>space$}{bold}{label}{bold:#}: {value}", "", space = 11usize.saturating_sub(label.len()));
+}
+
+fn print_group(group: &Group, indent: &str) {
+    let count = group.processes.len() + group.groups.len();
+    let branch = |number: usize| if number + 1 == count { ("└─", "  ") } else { ("├─", "│ ") };
+    for (number, process) in group.processes.iter().enumerate() {
+        println!("{indent}{}{} {}", branch(number).0, process.pid, process.command);
+    }
+    for (number, below) in group.groups.iter().enumerate() {
+        let (here, further) = branch(group.processes.len() + number);
+        println!("{indent}{here}{}", below.name);
+        print_group(below, &format!("{indent}{further}"));
+    }
+}

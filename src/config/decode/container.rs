@@ -1,0 +1,107 @@
+//! The keys at the top of the file that say what the container is.
+
+use std::time::Duration;
+
+use super::{mounts, network, process, security, verbatim};
+use crate::config::diagnostics::Mistake;
+use crate::config::item::{Item, Section};
+use crate::config::tree::Place;
+use crate::config::{Container, Notify, Pull, PullPolicy, RootSource, Timezone, Volatile, parse, schema};
+
+/// As runtime-spec and every engine have it.
+const SHM_SIZE: u64 = 64 << 20;
+
+const VOLATILE: [(&str, Volatile); 4] =
+    [("no", Volatile::No), ("yes", Volatile::Yes), ("state", Volatile::State), ("overlay", Volatile::Overlay)];
+
+pub fn decode(root: Section) -> Container {
+    Container {
+        description: root.read("description", Item::line).map(str::to_owned),
+        source: source(root),
+        autostart: root.flag("autostart"),
+        boot: root.flag("boot"),
+        init: root.flag("init"),
+        entrypoint: root.read("entrypoint", Item::strings),
+        command: root.read("command", process::command),
+        environment: process::environment(root),
+        environment_files: root.list("environment-files", |item| item.parsed(parse::environment_file)),
+        environment_pass: root.list("environment-pass", process::passed_variable),
+        http_proxy: root.flag("http-proxy"),
+        working_directory: root.read("working-directory", |item| item.parsed(parse::absolute)),
+        user: root.read("user", process::user),
+        groups: root.list("groups", |item| item.amount("a string", parse::user_or_group)),
+        umask: root.read("umask", process::umask).unwrap_or(0o022),
+        hostname: root.read("hostname", |item| item.parsed(parse::hostname)),
+        timezone: root.read("timezone", timezone).unwrap_or(Timezone::Host),
+        stop_signal: root.read("stop-signal", process::signal),
+        reload: process::reload(root),
+        notify: root
+            .read("notify", |item| item.word(&[("executor", Notify::Executor), ("container", Notify::Container)]))
+            .unwrap_or(Notify::Executor),
+        tty: root.flag("tty"),
+        ephemeral: root.read("ephemeral", Item::boolean),
+        read_only: root.flag("read-only"),
+        volatile: root.read("volatile", |item| item.word(&VOLATILE)).unwrap_or(Volatile::No),
+        shm_size: root.read("shm-size", |item| item.amount("a size", parse::bytes)).unwrap_or(SHM_SIZE),
+        devices: root.list("devices", |item| item.parsed(parse::device)),
+        labels: process::labels(root, "labels"),
+        annotations: process::labels(root, "annotations"),
+        pull: pull(root.section("pull", &schema::PULL)),
+        mounts: mounts::decode(root),
+        namespaces: security::namespaces(root.section("namespaces", &schema::NAMESPACES)),
+        security: security::decode(root.section("security", &schema::SECURITY)),
+        sysctls: process::sysctls(root),
+        rlimits: process::rlimits(root),
+        network: network::decode(root.section("network", &schema::NETWORK)),
+        verbatim: verbatim::decode(root),
+    }
+}
+
+/// Exactly one of `image` and `rootfs`. What stands in for neither is never handed out: the absence is reported.
+fn source(root: Section) -> RootSource {
+    match (root.place("image"), root.place("rootfs")) {
+        (Some(image), Some(rootfs)) => {
+            let (second, first) = if image > rootfs { (image, rootfs) } else { (rootfs, image) };
+            let message = "“image” and “rootfs” exclude each other: a container has one root";
+            let line = root.report.line(first);
+            let file = if first.file == second.file { String::new() } else { " of another file".to_owned() };
+            root.report.add(second, Mistake::new(message, format!("the other one is in line {line}{file}; keep one")));
+        }
+        // A key that is nearly one of the two is reported already.
+        (None, None) if root.has_nearly(&["image", "rootfs"]) => {}
+        (None, None) => {
+            let mistake = Mistake::new("neither “image” nor “rootfs” is set", "write image = \"…\" or rootfs = \"…\"");
+            root.report.add(&Place::top(0), mistake);
+        }
+        _ => {}
+    }
+    let image = root.read("image", |item| item.parsed(parse::image)).map(RootSource::Image);
+    let rootfs = root.read("rootfs", |item| item.parsed(parse::root_source)).map(RootSource::RootFs);
+    image.or(rootfs).unwrap_or_else(|| RootSource::RootFs(String::new()))
+}
+
+fn timezone(item: Item) -> Option<Timezone> {
+    item.parsed(|text| match text {
+        "host" => Ok(Timezone::Host),
+        "off" => Ok(Timezone::Off),
+        zone => parse::timezone(zone).map(Timezone::Zone),
+    })
+}
+
+fn pull(section: Section) -> Pull {
+    let policies = [
+        ("missing", PullPolicy::Missing),
+        ("always", PullPolicy::Always),
+        ("newer", PullPolicy::Newer),
+        ("never", PullPolicy::Never),
+    ];
+    let retry = section.read("retry", |item| item.integer(0, 100)).unwrap_or(3);
+    Pull {
+        policy: section.read("policy", |item| item.word(&policies)).unwrap_or(PullPolicy::Missing),
+        platform: section.read("platform", |item| item.parsed(parse::platform)),
+        retry: u32::try_from(retry).unwrap_or_default(),
+        retry_delay: section
+            .read("retry-delay", |item| item.amount("a time span", parse::duration))
+            .unwrap_or(Duration::from_secs(2)),
+    }
+}

@@ -1,0 +1,34 @@
+//! The merged tree → [`Container`], one file a section of the TOML.
+
+mod checks;
+mod container;
+mod mounts;
+mod network;
+mod process;
+mod security;
+mod verbatim;
+
+use super::diagnostics::{Diagnostics, Report};
+use super::item::Section;
+use super::merge::merge;
+use super::tree::{Table, read};
+use super::{Container, Sources, schema, template};
+
+pub fn container(sources: &Sources) -> Result<Container, Diagnostics> {
+    let report = Report::new(&sources.files);
+    let mut merged = Table::default();
+    for (at, file) in sources.files.iter().enumerate() {
+        if let Some(mut table) = read(at, &file.text, &report) {
+            template::expand(&mut table, &sources.name, &report);
+            merge(&mut merged, table);
+        }
+    }
+    // Of a file that is not TOML nothing more can be said; with it, the others would only seem to lack something.
+    if let Some(diagnostics) = report.so_far() {
+        return Err(diagnostics);
+    }
+    let root = Section::of(&schema::TOP, &merged, &report);
+    let container = container::decode(root);
+    checks::check(root, &container, &sources.name);
+    report.so_far().map_or(Ok(container), Err)
+}

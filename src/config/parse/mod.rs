@@ -1,0 +1,15 @@
+//! Texts → typed values. Nothing here knows of TOML: every parser says what it expected, its caller knows where.
+
+mod access;
+mod name;
+mod network;
+mod path;
+mod quantity;
+mod reference;
+
+pub use access::{device, environment_file, user, user_or_group};
+pub use name::{capability, environment_name, hostname, label_key, sysctl, timezone};
+pub use network::{address, resolver_option, search_domain};
+pub use path::{absolute, mount_target, root_source};
+pub use quantity::{bytes, duration, limit_range, mode, rlimit, signal};
+pub use reference::{image, platform};

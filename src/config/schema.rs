@@ -1,0 +1,275 @@
+//! The keys there are, the keys there will be, and what other tools call them.
+
+use super::suggest::{nearest, plain};
+use super::verbatim_sections;
+use crate::unit::{Owner, table};
+
+/// The keys of one table of the file.
+pub struct Schema {
+    /// As the header is written, `""` for the top of the file.
+    pub header: &'static str,
+    pub keys: &'static [&'static str],
+    /// Keys that later work brings.
+    pub later: &'static [&'static str],
+}
+
+const fn schema(header: &'static str, keys: &'static [&'static str], later: &'static [&'static str]) -> Schema {
+    Schema { header, keys, later }
+}
+
+pub const TOP: Schema = schema(
+    "",
+    &[
+        "description",
+        "image",
+        "rootfs",
+        "autostart",
+        "boot",
+        "init",
+        "entrypoint",
+        "command",
+        "environment",
+        "environment-files",
+        "environment-pass",
+        "http-proxy",
+        "working-directory",
+        "user",
+        "groups",
+        "umask",
+        "hostname",
+        "timezone",
+        "stop-signal",
+        "reload-signal",
+        "reload-command",
+        "notify",
+        "tty",
+        "ephemeral",
+        "read-only",
+        "volatile",
+        "shm-size",
+        "devices",
+        "labels",
+        "annotations",
+        "pull",
+        "mount",
+        "namespaces",
+        "security",
+        "sysctls",
+        "rlimits",
+        "network",
+        "unit",
+        "service",
+        "resources",
+        "install",
+    ],
+    &["health", "update", "pod", "os", "socket"],
+);
+pub const PULL: Schema = schema("[pull]", &["policy", "platform", "retry", "retry-delay"], &[]);
+pub const MOUNT: Schema = schema(
+    "[[mount]]",
+    &[
+        "type",
+        "source",
+        "target",
+        "read-only",
+        "recursive",
+        "propagation",
+        "idmap",
+        "options",
+        "optional",
+        "size",
+        "mode",
+        "lower",
+        "upper",
+    ],
+    &[],
+);
+pub const NAMESPACES: Schema = schema("[namespaces]", &["pid", "ipc", "uts", "cgroup"], &[]);
+pub const SECURITY: Schema = schema(
+    "[security]",
+    &[
+        "privileged",
+        "insecure",
+        "no-new-privileges",
+        "seccomp",
+        "apparmor",
+        "selinux-label",
+        "masked-paths",
+        "unmasked-paths",
+        "read-only-paths",
+        "capabilities",
+        "user-namespace",
+    ],
+    &[],
+);
+pub const CAPABILITIES: Schema = schema("[security.capabilities]", &["add", "drop", "ambient"], &[]);
+pub const USER_NAMESPACE: Schema = schema("[security.user-namespace]", &["mode", "base", "size"], &[]);
+pub const NETWORK: Schema = schema(
+    "[network]",
+    &["mode", "dns", "dns-search", "dns-options", "hosts", "resolv-conf"],
+    &["networks", "publish", "aliases", "ip", "mac", "interface"],
+);
+
+const ALL: [&Schema; 8] = [&TOP, &PULL, &MOUNT, &NAMESPACES, &SECURITY, &CAPABILITIES, &USER_NAMESPACE, &NETWORK];
+
+/// podman's, Quadlet's, compose's and nspawn's words, in plain form, and where berth has the same.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (&["ports", "port", "publishport", "publishports", "expose"], "berth's key is “publish” in [network]"),
+    (&["volume", "volumes", "mounts", "bind", "binds", "bindreadonly"], "berth's key is [[mount]], one for each"),
+    (&["tmpfs", "temporaryfilesystem"], "write a [[mount]] with type = \"tmpfs\""),
+    (&["overlay"], "write a [[mount]] with type = \"overlay\""),
+    (&["inaccessible"], "write a [[mount]] with type = \"inaccessible\""),
+    (&["restartpolicy"], "write Restart = \"…\" in [service]"),
+    (&["env", "environmentvariables"], "berth's key is “environment”"),
+    (&["envfile", "environmentfile"], "berth's key is “environment-files”"),
+    (&["passenvironment", "envhost"], "berth's key is “environment-pass”"),
+    (&["exec", "cmd", "args", "parameters"], "berth's key is “command”"),
+    (&["workdir", "workingdir", "cwd"], "berth's key is “working-directory”"),
+    (&["name", "containername"], "a container is named by its file: NAME.toml"),
+    (&["memory", "mem", "memlimit", "memorylimit"], "write MemoryMax = \"…\" in [resources]"),
+    (&["cpus", "cpu"], "write CPUQuota = \"…%\" in [resources]"),
+    (&["cpushares"], "write CPUWeight = … in [resources]"),
+    (&["pidslimit"], "write TasksMax = … in [resources]"),
+    (&["limits", "deploy"], "systemd's limits stand in [resources]"),
+    (&["capadd", "addcapability", "capability"], "berth's key is “add” in [security.capabilities]"),
+    (&["capdrop", "dropcapability"], "berth's key is “drop” in [security.capabilities]"),
+    (&["networkmode", "net", "privatenetwork"], "berth's key is “mode” in [network]"),
+    (&["dependson"], "write Requires = […] and After = […] in [unit]"),
+    (&["healthcheck", "healthcmd"], "berth's section will be [health], not yet there"),
+    (&["autoupdate"], "berth's section will be [update], not yet there"),
+    (&["pullpolicy"], "berth's key is “policy” in [pull]"),
+    (&["userns", "usernsmode", "privateusers", "remapuid"], "berth's key is “mode” in [security.user-namespace]"),
+    (&["securityopt", "securitylabeltype"], "see [security]: seccomp, apparmor, selinux-label, no-new-privileges"),
+    (&["seccompprofile", "systemcallfilter"], "berth's key is “seccomp” in [security]"),
+    (&["ulimit", "ulimits"], "berth's section is [rlimits]"),
+    (&["sysctl"], "berth's section is [sysctls]"),
+    (&["stoptimeout", "stopgraceperiod"], "write TimeoutStopSec = \"…\" in [service]"),
+    (&["killsignal"], "berth's key is “stop-signal”"),
+    (&["addhost", "extrahosts"], "berth's key is “hosts” in [network]"),
+    (&["label"], "berth's key is “labels”"),
+    (&["annotation"], "berth's key is “annotations”"),
+    (&["device", "adddevice"], "berth's key is “devices”"),
+    (&["logdriver", "logging"], "output goes to the journal; StandardOutput in [service] changes that"),
+    (&["secret", "secrets"], "write LoadCredential = [\"NAME:PATH\"] in [service]"),
+    (&["readonlyrootfs", "readonlyroot"], "berth's key is “read-only”"),
+    (&["rootdirectory", "rootimage"], "berth's key is “rootfs”"),
+    (&["runinit"], "berth's key is “init”"),
+    (&["tz"], "berth's key is “timezone”"),
+    (&["group", "groupadd", "supplementarygroups"], "berth's key is “groups”"),
+    (&["reload"], "berth's keys are “reload-signal” and “reload-command”"),
+    (&["build", "dockerfile"], "berth builds no images; build it elsewhere and name it as “image”"),
+    (&["capabilities"], "berth's section is [security.capabilities]"),
+];
+
+/// What was probably meant by a key that `here` does not have.
+pub fn help(here: &Schema, key: &str) -> Option<String> {
+    let wanted = plain(key);
+    let did_you_mean = |known: &str| format!("did you mean “{known}”?");
+    if let Some(known) = here.keys.iter().chain(here.later).find(|known| plain(known) == wanted) {
+        return Some(did_you_mean(known));
+    }
+    if here.header == "[namespaces]" && matches!(key, "user" | "network" | "net") {
+        let section = if key == "user" { "[security.user-namespace]" } else { "[network]" };
+        return Some(format!("berth's key is “mode” in {section}"));
+    }
+    elsewhere(here, &wanted)
+        .or_else(|| foreign(&wanted))
+        .or_else(|| setting(&wanted))
+        .or_else(|| nearest(key, here.keys.iter().copied()).map(did_you_mean))
+        .or_else(|| {
+            let near = |schema: &Schema| nearest(key, schema.keys.iter().copied()).map(|known| place(schema, known));
+            ALL.iter().filter(|schema| schema.header != here.header).find_map(|schema| near(schema))
+        })
+}
+
+/// The same key in another section, or in several.
+fn elsewhere(here: &Schema, wanted: &str) -> Option<String> {
+    let others = ALL.iter().filter(|schema| schema.header != here.header);
+    let places: Vec<(&Schema, &str)> = others
+        .filter_map(|schema| {
+            let mut keys = schema.keys.iter().chain(schema.later);
+            keys.find(|known| plain(known) == wanted).map(|known| (*schema, *known))
+        })
+        .collect();
+    match places[..] {
+        [] => None,
+        [(schema, key)] => Some(place(schema, key)),
+        [.., (last, key)] => {
+            let headers: Vec<&str> = places[..places.len() - 1].iter().map(|(schema, _)| schema.header).collect();
+            Some(format!("there is a “{key}” in {} and {}", headers.join(", "), last.header))
+        }
+    }
+}
+
+/// A word of ours, or of another tool, in one of systemd's sections.
+pub fn help_for_setting(key: &str) -> Option<String> {
+    let wanted = plain(key);
+    let ours = ALL.iter().find_map(|schema| {
+        let known = schema.keys.iter().find(|known| plain(known) == wanted)?;
+        Some(place(schema, known))
+    });
+    ours.or_else(|| foreign(&wanted))
+}
+
+fn foreign(wanted: &str) -> Option<String> {
+    let (_, help) = FOREIGN.iter().find(|(names, _)| names.contains(&wanted))?;
+    Some((*help).to_owned())
+}
+
+fn place(schema: &Schema, key: &str) -> String {
+    match schema.header {
+        "" => format!("“{key}” stands at the top of the file, above the first [section]"),
+        header => format!("“{key}” belongs to {header}"),
+    }
+}
+
+fn setting(wanted: &str) -> Option<String> {
+    let setting = table::all().find(|setting| plain(setting.name) == wanted)?;
+    match setting.owner {
+        Owner::Verbatim(section) => {
+            Some(format!("write {} = … in [{}]", setting.name, verbatim_sections::header(section)))
+        }
+        Owner::Berth => verbatim_sections::reserved(setting.name).map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    /// A date is a value no key takes: a key that nothing reads would let it pass.
+    #[test]
+    fn every_key_of_the_schema_is_read_by_a_decoder() {
+        for schema in ALL {
+            let header = schema.header;
+            for key in schema.keys {
+                let text = match header {
+                    "" => format!("{key} = 1979-05-27"),
+                    _ => format!("{header}\n{key} = 1979-05-27"),
+                };
+                let line = text.lines().count();
+                let Err(diagnostics) = Sources::from_text("x".parse().unwrap(), text).parse() else {
+                    panic!("{header} {key} is not read");
+                };
+                let found = diagnostics.problems().any(|problem| problem.line == line && problem.column > 1);
+                let refused = header == "[[mount]]" && diagnostics.problems().any(|problem| problem.line == line);
+                assert!(found || refused, "{header} {key}: {diagnostics}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_later_is_said_to_come_later() {
+        for schema in ALL {
+            for key in schema.later {
+                let text = format!("{}\n{key} = 1", schema.header);
+                let Err(diagnostics) = Sources::from_text("x".parse().unwrap(), text).parse() else {
+                    panic!("{key} was accepted");
+                };
+                let mut messages = diagnostics.problems().map(|problem| problem.message.as_str());
+                assert!(messages.any(|message| message.starts_with("not yet: ")), "{diagnostics}");
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `man/berthctl.1` is made from the options themselves: run with `BERTH_BLESS=1` to write it anew.
+
+use std::path::PathBuf;
+
+#[test]
+fn the_manual_of_berthctl_says_what_its_options_say() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("man/berthctl.1");
+    let page = page();
+    if std::env::var_os("BERTH_BLESS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == page, "man/berthctl.1 is not current: BERTH_BLESS=1 cargo test --test manual");
+}
+
+/// One page: the program, then a section for each verb.
+fn page() -> String {
+    let command = berth::cli::command().term_width(100);
+    let mut out = Vec::new();
+    let whole = clap_mangen::Man::new(command.clone()).title("BERTHCTL").manual("berth manual");
+    whole.render_title(&mut out).unwrap();
+    whole.render_name_section(&mut out).unwrap();
+    whole.render_synopsis_section(&mut out).unwrap();
+    whole.render_description_section(&mut out).unwrap();
+    verbs(&command, "berthctl", &mut out);
+    out.extend_from_slice(EPILOGUE.as_bytes());
+    String::from_utf8(out).unwrap()
+}
+
+fn verbs(command: &clap::Command, prefix: &str, out: &mut Vec<u8>) {
+    for verb in command.get_subcommands() {
+        let name = format!("{prefix} {}", verb.get_name());
+        if verb.has_subcommands() {
+            verbs(verb, &name, out);
+            continue;
+        }
+        let verb = verb.clone().name(name.clone().leak() as &str).bin_name(name.clone()).disable_help_flag(true);
+        out.extend_from_slice(format!(".SH \"{}\"\n", name.to_uppercase()).as_bytes());
+        let page = clap_mangen::Man::new(verb);
+        let mut section = Vec::new();
+        page.render_description_section(&mut section).unwrap();
+        page.render_synopsis_section(&mut section).unwrap();
+        page.render_options_section(&mut section).unwrap();
+        let headings = [".SH DESCRIPTION\n", ".SH SYNOPSIS\n", ".SH OPTIONS\n"];
+        let text =
+            headings.iter().fold(String::from_utf8(section).unwrap(), |text, heading| text.replace(heading, ".PP\n"));
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+const EPILOGUE: &str = r#".SH "EXIT STATUS"
+run, exec and shell: the payload's, 128+N where signal N ended it; 125 for a failure of berth's or a mistake in the
+options, 126 and 127 for a command that cannot be run or is not found.
+status: 0 for a container that runs, 3 for one that does not, 4 for one that is not known.
+All others: 0, 1 for a failure, 2 for a mistake in the options.
+.SH "SEE ALSO"
+.BR berth.container (5),
+.BR systemctl (1),
+.BR machinectl (1),
+.BR journalctl (1)
+"#;
