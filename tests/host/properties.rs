@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth::unit::table;
 use berth::unit::{Bus, Kind, Property, Setting, text, variants};
-use zbus::{OwnedObjectPath, Variant};
+use zbus::{OwnedObjectPath, OwnedVariant, Variant};
 
 use crate::ring::{Host, host};
 
@@ -147,8 +147,14 @@ fn every_setting_means_the_same_as_text_and_over_the_bus() {
         }
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
-    let of_text = show(host, &written);
-    let of_bus = show(host, &started);
+    let mut of_text = show(host, &written);
+    let mut of_bus = show(host, &started);
+    for (number, (case, _)) in cases.iter().enumerate() {
+        if number == 0 || ["Condition", "Assert", "LoadCred", "SetCred"].iter().any(|start| case.starts_with(start)) {
+            of_text[number].extend(bus.unshown(&written[number]));
+            of_bus[number].extend(bus.unshown(&started[number]));
+        }
+    }
     drop(bus);
     host.run("rm /run/systemd/system/bed-text-*; systemctl daemon-reload").ok();
     let (mut wrong, mut silent, mut told) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -214,5 +220,35 @@ impl SystemBus {
             &(unit, "fail", all.as_slice(), none.as_slice()),
         ))?;
         reply.body().deserialize::<OwnedObjectPath>().map(drop)
+    }
+
+    /// What systemctl does not show of a unit: its conditions, without how they turned out, and its credentials.
+    fn unshown(&self, unit: &str) -> Shown {
+        let manager = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
+        let path: OwnedObjectPath = self.call(manager, "LoadUnit", &unit);
+        let get = |interface: &str, name: &str| -> OwnedVariant {
+            let interface = format!("org.freedesktop.systemd1.{interface}");
+            self.call((path.as_str(), "org.freedesktop.DBus.Properties"), "Get", &(interface, name))
+        };
+        let mut shown = Shown::new();
+        for name in ["Conditions", "Asserts"] {
+            let all: Vec<(String, bool, bool, String, i32)> = get("Unit", name).try_into().unwrap();
+            let words = all.into_iter().map(|(kind, trigger, negate, of, _)| format!("{kind} {trigger} {negate} {of}"));
+            shown.insert(name.to_owned(), words.collect());
+        }
+        for name in ["LoadCredential", "LoadCredentialEncrypted", "SetCredential"] {
+            shown.insert(name.to_owned(), vec![format!("{:?}", get("Service", name))]);
+        }
+        shown
+    }
+
+    fn call<B, R>(&self, (path, interface): (&str, &str), method: &str, body: &B) -> R
+    where
+        B: serde::Serialize + zbus::DynamicType,
+        R: for<'d> zbus::wire::DynamicDeserialize<'d>,
+    {
+        let service = Some("org.freedesktop.systemd1");
+        let reply = zbus::block_on(self.0.call_method(service, path, Some(interface), method, body)).unwrap();
+        reply.body().deserialize().unwrap()
     }
 }
