@@ -1,6 +1,7 @@
 //! Properties as the text of a unit file or drop-in.
 
 use super::property::Property;
+use super::setting::Kind;
 use super::specified::Specified;
 use super::value::{Delegate, Escape, INFINITY, Limit, Share, Stream, Value, escape_bytes, quote};
 
@@ -17,7 +18,7 @@ pub fn text(properties: &[Property]) -> String {
         out.push_str(section.header());
         out.push('\n');
         for property in properties.iter().filter(|property| property.section() == section) {
-            for line in lines(&property.value) {
+            for line in lines(property.setting.kind, &property.value) {
                 out.push_str(property.name());
                 out.push('=');
                 // Parsed values hold no control characters; a derived one must not start a setting of its own.
@@ -31,8 +32,13 @@ pub fn text(properties: &[Property]) -> String {
 }
 
 /// What stands after the `=`: one line, for some lists one an entry. An empty list is the empty assignment.
-fn lines(value: &Value) -> Vec<String> {
+fn lines(kind: Kind, value: &Value) -> Vec<String> {
     let entries = match value {
+        // Names of units keep their backslashes; some lists take one entry a line, and every list may.
+        Value::Words(words) if matches!(kind, Kind::Units | Kind::Names) => {
+            words.iter().map(|word| word.as_unit_text().to_owned()).collect()
+        }
+        Value::Words(words) => words.iter().map(path_word).collect(),
         Value::Devices(devices) => {
             devices.iter().map(|(path, access)| format!("{} {access}", path_word(path))).collect()
         }
@@ -46,12 +52,12 @@ fn lines(value: &Value) -> Vec<String> {
         Value::Data(data) => data.iter().map(|(id, bytes)| format!("{id}:{}", escape_bytes(bytes))).collect(),
         Value::Ports(rules) => rules.iter().map(ToString::to_string).collect(),
         Value::Commands(commands) => commands.iter().map(|command| command.line()).collect(),
-        other => vec![line(other)],
+        other => vec![line(kind, other)],
     };
     if entries.is_empty() { vec![String::new()] } else { entries }
 }
 
-fn line(value: &Value) -> String {
+fn line(kind: Kind, value: &Value) -> String {
     match value {
         Value::Bool(flag) => (if *flag { "yes" } else { "no" }).to_owned(),
         Value::Word(word) => word.clone(),
@@ -69,7 +75,6 @@ fn line(value: &Value) -> String {
         Value::Weight(weight) => weight.to_string(),
         Value::Quota(INFINITY) => String::new(),
         Value::Quota(time) => format!("{}.{:02}%", time / 10_000, time / 100 % 100),
-        Value::Words(words) => joined(words, Escape::Plain),
         Value::Assignments(words) | Value::Fields(words) => joined(words, Escape::C),
         Value::Prefixes(prefixes) => prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         Value::Interfaces(interfaces) => interfaces.to_string(),
@@ -93,13 +98,14 @@ fn line(value: &Value) -> String {
         },
         Value::Delegate(Delegate::All(all)) => (if *all { "yes" } else { "no" }).to_owned(),
         Value::Delegate(Delegate::Controllers(names)) => names.join(" "),
-        Value::Devices(_)
+        Value::Words(_)
+        | Value::Devices(_)
         | Value::PathNumbers(_)
         | Value::PathSpans(_)
         | Value::Pairs(_)
         | Value::Data(_)
         | Value::Ports(_)
-        | Value::Commands(_) => lines(value).join(" "),
+        | Value::Commands(_) => lines(kind, value).join(" "),
     }
 }
 

@@ -44,9 +44,9 @@ fn it_does_not_see_the_host_s_shared_memory_and_mounts() {
     let container = host().declare_shell(
         "apart",
         "",
-        "tail -n +2 /proc/sysvipc/shm | wc -l; grep -c berth-bed /proc/mounts; ls /srv",
+        "tail -n +2 /proc/sysvipc/shm | wc -l; grep -c berth-bed /proc/mounts; [ -e /srv/debian ] || echo absent",
     );
-    assert_eq!(container.start_and_read(), "0\n0");
+    assert_eq!(container.start_and_read(), "0\n0\nabsent");
     assert!(host().run("tail -n +2 /proc/sysvipc/shm").ok().contains(&0x6265_7274.to_string()));
 }
 
@@ -115,11 +115,11 @@ fn masked_paths_give_nothing() {
         "for path in {}; do
             [ -e $path ] || continue
             if [ -d $path ]; then ls -A $path; else head -c 8 $path 2>/dev/null | wc -c | grep -vx 0; fi
-        done; echo asked; ls /proc/kcore /proc/keys",
+        done; echo asked; ls /proc/keys",
         MASKED.join(" ")
     );
     let container = host().declare_shell("masked", "", &script);
-    assert_eq!(container.start_and_read(), "asked\n/proc/kcore\n/proc/keys");
+    assert_eq!(container.start_and_read(), "asked\n/proc/keys");
 }
 
 #[test]
@@ -146,14 +146,14 @@ done
 #[test]
 #[ignore = "host ring: make check"]
 fn no_descriptor_but_the_three_standard_ones_is_inherited() {
-    let container = host().declare_shell("descriptors", "", "for fd in /proc/1/fd/*; do echo ${fd##*/}; done");
+    let container = host().declare_shell("descriptors", "", "ls /proc/1/fd; true");
     assert_eq!(container.start_and_read(), "0\n1\n2");
 }
 
 #[test]
 #[ignore = "host ring: make check"]
 fn sockets_of_systemd_are_passed_on() {
-    let script = "echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; for fd in /proc/1/fd/*; do echo ${fd##*/}; done";
+    let script = "echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; ls /proc/1/fd; true";
     let container = host().declare_shell("sockets", "", script);
     let unit =
         "[Socket]\nListenStream=/run/sockets.test\nFileDescriptorName=front\nService=container@sockets.service\n";
@@ -202,6 +202,8 @@ fn credentials_are_readable_by_the_container_s_root_and_nobody_else() {
     let script = "cat $CREDENTIALS_DIRECTORY/token; echo; ls -ln $CREDENTIALS_DIRECTORY/token | cut -c1-10; su www -c 'cat $CREDENTIALS_DIRECTORY/token' 2>/dev/null || echo refused";
     let rest = "[service]\nSetCredential = [\"token:very secret\"]\n";
     let container = host().declare_shell("credentials", rest, script);
+    // systemd hands them out before the executor runs, so they must be known by then.
+    host().run("systemctl daemon-reload").ok();
     let seen = container.start_and_read();
     let lines: Vec<_> = seen.lines().collect();
     assert_eq!((lines[0], lines.last()), ("very secret", Some(&"refused")), "{seen}");
@@ -243,9 +245,9 @@ fn limits_sysctls_and_umask_are_as_the_toml_says() {
 #[test]
 #[ignore = "host ring: make check"]
 fn a_private_network_has_loopback_alone_and_it_is_up() {
-    let script = "ls /sys/class/net; ping -c1 -W1 127.0.0.1 >/dev/null && echo reached";
+    let script = "ls /sys/class/net; httpd -p 127.0.0.1:8080 -h /etc; wget -qO- http://127.0.0.1:8080/hostname";
     let container = host().declare_shell("loopback", "[network]\nmode = \"private\"\n", script);
-    assert_eq!(container.start_and_read(), "lo\nreached");
+    assert_eq!(container.start_and_read(), "lo\nloopback");
 }
 
 #[test]

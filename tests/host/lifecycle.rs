@@ -132,7 +132,7 @@ fn a_toml_dropped_in_starts_without_a_reload_and_ends_with_its_limits() {
     let container = host.declare_shell("dropped", rest, PATIENT);
     container.start();
     for (property, value) in
-        [("MemoryMax", "67108864"), ("TasksMax", "77"), ("CPUQuotaPerSecUSec", "1.5s"), ("TimeoutStopUSec", "7s")]
+        [("MemoryMax", "67108864"), ("TasksMax", "77"), ("CPUQuotaPerSecUSec", "1.500000s"), ("TimeoutStopUSec", "7s")]
     {
         container.wait_for(property, |found| found == value);
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth::unit::table;
 use berth::unit::{Bus, Kind, Property, Setting, text, variants};
-use zbus::{OwnedObjectPath, Variant};
+use zbus::{OwnedObjectPath, OwnedVariant, Variant};
 
 use crate::ring::{Host, host};
 
@@ -18,7 +18,12 @@ fn samples(setting: &Setting) -> Vec<&'static str> {
     match (setting.name, setting.kind) {
         ("Type", _) => vec!["notify"],
         ("Restart", _) => vec!["on-failure", "on-abnormal"],
-        ("BPFProgram", _) => vec!["egress:/sys/fs/bpf/bed"],
+        ("Documentation", _) => vec!["man:berth(1) https://example.org/"],
+        ("SourcePath", _) => vec!["/srv/source"],
+        ("LogNamespace", _) => vec!["bed"],
+        ("Conflicts", _) => vec!["rescue.service"],
+        // Over D-Bus systemd has no share for these, nor has systemd-run.
+        (name, Kind::Memory) if name.starts_with("Startup") => vec!["512M", "infinity"],
         ("CPUSchedulingPriority", _) => vec!["5"],
         (_, Kind::Bool) => vec!["yes", "no"],
         (_, Kind::Word(words)) => words.to_vec(),
@@ -129,6 +134,9 @@ fn every_setting_means_the_same_as_text_and_over_the_bus() {
         let condition = "[Unit]\nConditionPathExists=!/\nDescription=a unit of the test\n";
         script.push_str(&format!("cat >{unit} <<'ENDS'\n{condition}{COMMON}{sample}ENDS\n"));
     }
+    for named in ["one.service", "two@.service"] {
+        script.push_str(&format!("cat >{named} <<'ENDS'\n{COMMON}ENDS\n"));
+    }
     host.write("/root/units.sh", &script);
     host.run("bash -e /root/units.sh && systemctl daemon-reload").ok();
     let bus = SystemBus::connect(host);
@@ -139,8 +147,14 @@ fn every_setting_means_the_same_as_text_and_over_the_bus() {
         }
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
-    let of_text = show(host, &written);
-    let of_bus = show(host, &started);
+    let mut of_text = show(host, &written);
+    let mut of_bus = show(host, &started);
+    for (number, (case, _)) in cases.iter().enumerate() {
+        if number == 0 || ["Condition", "Assert", "LoadCred", "SetCred"].iter().any(|start| case.starts_with(start)) {
+            of_text[number].extend(bus.unshown(&written[number]));
+            of_bus[number].extend(bus.unshown(&started[number]));
+        }
+    }
     drop(bus);
     host.run("rm /run/systemd/system/bed-text-*; systemctl daemon-reload").ok();
     let (mut wrong, mut silent, mut told) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -206,5 +220,35 @@ impl SystemBus {
             &(unit, "fail", all.as_slice(), none.as_slice()),
         ))?;
         reply.body().deserialize::<OwnedObjectPath>().map(drop)
+    }
+
+    /// What systemctl does not show of a unit: its conditions, without how they turned out, and its credentials.
+    fn unshown(&self, unit: &str) -> Shown {
+        let manager = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
+        let path: OwnedObjectPath = self.call(manager, "LoadUnit", &unit);
+        let get = |interface: &str, name: &str| -> OwnedVariant {
+            let interface = format!("org.freedesktop.systemd1.{interface}");
+            self.call((path.as_str(), "org.freedesktop.DBus.Properties"), "Get", &(interface, name))
+        };
+        let mut shown = Shown::new();
+        for name in ["Conditions", "Asserts"] {
+            let all: Vec<(String, bool, bool, String, i32)> = get("Unit", name).try_into().unwrap();
+            let words = all.into_iter().map(|(kind, trigger, negate, of, _)| format!("{kind} {trigger} {negate} {of}"));
+            shown.insert(name.to_owned(), words.collect());
+        }
+        for name in ["LoadCredential", "LoadCredentialEncrypted", "SetCredential"] {
+            shown.insert(name.to_owned(), vec![format!("{:?}", get("Service", name))]);
+        }
+        shown
+    }
+
+    fn call<B, R>(&self, (path, interface): (&str, &str), method: &str, body: &B) -> R
+    where
+        B: serde::Serialize + zbus::DynamicType,
+        R: for<'d> zbus::wire::DynamicDeserialize<'d>,
+    {
+        let service = Some("org.freedesktop.systemd1");
+        let reply = zbus::block_on(self.0.call_method(service, path, Some(interface), method, body)).unwrap();
+        reply.body().deserialize().unwrap()
     }
 }

@@ -105,11 +105,11 @@ pub const DEBIAN: &str = "/srv/debian";
 const ROOTS: &str = r"
 set -e
 mkdir -p /srv/busybox/{bin,etc,root,tmp,usr,var,proc,sys,dev,run}
-cp /usr/bin/busybox /srv/busybox/bin/
-for applet in $(busybox --list); do [ $applet = busybox ] || ln -s busybox /srv/busybox/bin/$applet; done
+for applet in $(busybox --list); do ln -s busybox /srv/busybox/bin/$applet; done
+cp --remove-destination /usr/bin/busybox /srv/busybox/bin/
 printf 'root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:www:/var:/bin/sh\n' >/srv/busybox/etc/passwd
 printf 'root:x:0:\nwww:x:33:\nadm:x:4:\n' >/srv/busybox/etc/group
-mkdir -p /etc/berth/containers
+mkdir -p /etc/berth/containers /srv/data
 ";
 
 /// A TOML that runs `script` with the shell of the tree at `root`. `rest` may hold keys, then tables.

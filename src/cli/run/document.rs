@@ -184,13 +184,19 @@ impl Options {
     fn properties(&self, document: &mut DocumentMut) -> Result<(), Failure> {
         for property in &self.property {
             let (name, text) = split("--property", property)?;
-            let section = match table::find(name).map(|setting| setting.owner) {
+            let known = table::find(name);
+            let section = match known.map(|setting| setting.owner) {
                 Some(Owner::Verbatim(VerbatimSection::Unit)) => "unit",
                 Some(Owner::Verbatim(VerbatimSection::Resources)) => "resources",
                 // What the table does not know, the parser explains as a key of [service].
                 _ => "service",
             };
             let section = document.entry(section).or_insert(Item::Table(Table::new()));
+            // Lists append, as several lines of a unit file do; of a single value the last one counts.
+            if known.is_some_and(|setting| setting.reset().is_err()) {
+                section[name] = value(text);
+                continue;
+            }
             let list = section
                 .as_table_mut()
                 .and_then(|table| table.entry(name).or_insert(value(Array::new())).as_array_mut());
