@@ -11,6 +11,7 @@ mod removal;
 mod scratch;
 mod store;
 mod tree;
+mod unpack;
 
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
@@ -19,3 +20,4 @@ pub use record::{ImageRecord, ProcessDefaults};
 pub use reference::{Reference, ReferenceError};
 pub use removal::Removed;
 pub use store::Store;
+pub use unpack::UnpackError;
