@@ -41,8 +41,7 @@ impl Index {
             }
             Err(error) => return Err(error).at("read", &path),
         };
-        let index: ImageIndex =
-            serde_json::from_slice(&text).map_err(|error| StoreError::damaged(&path, error))?;
+        let index: ImageIndex = serde_json::from_slice(&text).map_err(|error| StoreError::damaged(&path, error))?;
         let entries = index.manifests().iter().map(Entry::read).collect::<Result<_, _>>();
         Ok(Index { entries: entries.map_err(|error| StoreError::damaged(&path, error))?, path })
     }
@@ -57,10 +56,6 @@ impl Index {
             .map_err(|error| StoreError::damaged(&self.path, error))?;
         let text = serde_json::to_vec(&index).map_err(|error| StoreError::damaged(&self.path, error))?;
         durable::replace(&self.path, &text)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     pub fn entries(&self) -> &[Entry] {

@@ -3,6 +3,7 @@
 mod digest;
 mod durable;
 mod error;
+mod import;
 mod index;
 mod listing;
 mod record;
@@ -15,9 +16,10 @@ mod unpack;
 
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
+pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Silent};
 pub use listing::{Blob, ImageDetails, ImageRow};
 pub use record::{ImageRecord, ProcessDefaults};
 pub use reference::{Reference, ReferenceError};
 pub use removal::Removed;
 pub use store::Store;
-pub use unpack::UnpackError;
+pub use unpack::{NameError, Problem, UnpackError};

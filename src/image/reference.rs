@@ -28,11 +28,15 @@ pub enum ReferenceError {
     Empty,
     #[error("image name “{name}”: upper-case letters are not allowed; did you mean “{lower}”?")]
     UpperCase { name: String, lower: String },
-    #[error("image name “{name}”: the part “{part}” must be of a-z and 0-9, with single “.”, “_”, “__” or “-” between them")]
+    #[error(
+        "image name “{name}”: the part “{part}” must be of a-z and 0-9, with single “.”, “_”, “__” or “-” between them"
+    )]
     Component { name: String, part: String },
     #[error("image name “{name}”: “{host}” is not a host name, with or without :PORT")]
     Host { name: String, host: String },
-    #[error("image name “{name}”: the tag “{tag}” must be of letters, digits, “_”, “.” and “-”, not start with “.” or “-”, and be at most 128 long")]
+    #[error(
+        "image name “{name}”: the tag “{tag}” must be of letters, digits, “_”, “.” and “-”, not start with “.” or “-”, and be at most 128 long"
+    )]
     Tag { name: String, tag: String },
     #[error("image name “{name}”: {source}")]
     Digest { name: String, source: DigestError },
@@ -190,9 +194,9 @@ fn is_component(part: &str) -> bool {
         return false;
     }
     let separators = part.split(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit());
-    separators.into_iter().all(|between| {
-        matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-')
-    })
+    separators
+        .into_iter()
+        .all(|between| matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-'))
 }
 
 #[cfg(test)]

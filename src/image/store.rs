@@ -33,8 +33,7 @@ impl Store {
 
     /// Keeps `remove` from taking the image away, as long as the descriptor is open somewhere.
     pub fn lock_image(&self, image: &ImageRecord) -> Result<OwnedFd, StoreError> {
-        let manifest: Digest =
-            image.manifest.parse().map_err(|error| StoreError::damaged(&self.records(), error))?;
+        let manifest: Digest = image.manifest.parse().map_err(|error| StoreError::damaged(&self.records(), error))?;
         let path = self.image_lock(&manifest);
         loop {
             let lock = open_lock(&path)?;

@@ -68,7 +68,8 @@ impl<R: BufRead> Archive<R> {
             let raw_name = header.path_bytes().into_owned();
             let in_entry = |problem| UnpackError::Entry { name: printable(&raw_name), problem };
             let size = number("size", &header.as_old().size).map_err(in_entry)?;
-            let size = u64::try_from(size).map_err(|_| in_entry(Problem::Number { key: "size", value: size.to_string() }))?;
+            let size =
+                u64::try_from(size).map_err(|_| in_entry(Problem::Number { key: "size", value: size.to_string() }))?;
             self.expect(if has_content(kind) { size } else { 0 }).map_err(in_entry)?;
             match kind {
                 EntryType::XGlobalHeader => {}

@@ -35,11 +35,7 @@ impl Writer {
         })
     }
 
-    fn write_entry<R: std::io::BufRead>(
-        &mut self,
-        entry: &Entry,
-        content: &mut Archive<R>,
-    ) -> Result<(), Failure> {
+    fn write_entry<R: std::io::BufRead>(&mut self, entry: &Entry, content: &mut Archive<R>) -> Result<(), Failure> {
         let name = Name::new(&entry.name).map_err(Problem::from)?;
         match name.meaning().map_err(Problem::from)? {
             Meaning::Plain => {}
@@ -112,9 +108,8 @@ impl Writer {
     ) -> Result<(), Failure> {
         let parent = self.places.directory(name.parent())?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = self.in_place_of(parent.as_fd(), name.last(), "openat", || {
-            openat(&*parent, name.last(), flags, PRIVATE)
-        })?;
+        let file =
+            self.in_place_of(parent.as_fd(), name.last(), "openat", || openat(&*parent, name.last(), flags, PRIVATE))?;
         let mut file = std::fs::File::from(file);
         match &entry.sparse {
             None => copy(content, &mut file, entry.size)?,
@@ -169,9 +164,7 @@ impl Writer {
             return Ok(());
         }
         // Without AT_SYMLINK_FOLLOW: a link to a symbolic link is another name for that link.
-        self.in_place_of(parent, name, "linkat", || {
-            linkat(&*there, target.last(), parent, name, AtFlags::empty())
-        })
+        self.in_place_of(parent, name, "linkat", || linkat(&*there, target.last(), parent, name, AtFlags::empty()))
     }
 
     fn whiteout(&mut self, parent: &[u8], gone: &[u8]) -> Result<(), Problem> {

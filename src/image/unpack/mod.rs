@@ -15,7 +15,7 @@ mod times;
 use std::io::BufRead;
 use std::os::fd::OwnedFd;
 
-pub use archive::{Archive, Entry};
+pub use archive::Archive;
 pub use error::{Problem, UnpackError};
 pub use name::{Name, NameError};
 pub use places::is_opaque;
