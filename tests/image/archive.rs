@@ -47,11 +47,6 @@ impl Archive {
         self
     }
 
-    pub fn raw_name(mut self, name: &[u8]) -> Self {
-        self.0.extend(header(b'0', name, "", 0o644, 0, (0, 0)));
-        self
-    }
-
     fn content(mut self, content: &[u8]) -> Self {
         self.0.extend(content);
         self.0.resize(self.0.len().next_multiple_of(512), 0);

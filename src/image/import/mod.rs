@@ -95,7 +95,7 @@ fn import_root(
     wanted: Option<Wanted>,
     into: &mut Incoming<'_>,
 ) -> Result<Vec<Imported>, ImportError> {
-    let name = naming.of_archive(None)?;
+    let name = naming.of_only(None)?;
     let compression = stream.compression;
     let blob = match compression {
         Compression::Gzip | Compression::Zstd => BlobSource::Stream,
@@ -141,11 +141,13 @@ impl Naming {
         Ok(Naming { given, stem, what })
     }
 
+    /// The name an image gets that is the only one: what the person said, or else its own.
+    fn of_only(&self, own: Option<&str>) -> Result<String, ImportError> {
+        self.given.as_ref().map_or_else(|| self.of_archive(own), |given| Ok(given.imported_name()))
+    }
+
     /// The full name of an image that calls itself `own`: a whole name, only a tag, or nothing.
     fn of_archive(&self, own: Option<&str>) -> Result<String, ImportError> {
-        if let Some(given) = &self.given {
-            return Ok(given.imported_name());
-        }
         if let Some(own) = own.filter(|own| own.contains(['/', ':'])) {
             return Ok(own.parse::<Reference>()?.imported_name());
         }
