@@ -22,4 +22,4 @@ pub use record::{ImageRecord, ProcessDefaults};
 pub use reference::{Reference, ReferenceError};
 pub use removal::Removed;
 pub use store::Store;
-pub use unpack::{NameError, Problem, UnpackError};
+pub use unpack::{NameError, Problem, UnpackError, unpack_bytes};

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::error::At;
 use super::index::{Entry, Index};
 use super::scratch::{Scratch, remove_leftovers};
-use super::store::{open_lock, resolve, try_lock};
+use super::store::{is_name, open_lock, resolve, try_lock};
 use super::{Digest, Store, StoreError};
 use crate::machine::Started;
 
@@ -34,8 +34,7 @@ impl Store {
         let mut index = Index::load(&self.oci())?;
         let entry = resolve(&index, reference)?.clone();
         let names = index.names_of(&entry.manifest);
-        let by_id = entry.name.as_deref() != Some(reference) && super::reference::as_id(reference).is_some();
-        if by_id && names.len() > 1 {
+        if names.len() > 1 && !is_name(&index, reference) {
             return Err(StoreError::SeveralNames { reference: reference.to_owned(), names });
         }
         if names.len() > 1 {

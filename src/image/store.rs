@@ -95,6 +95,7 @@ impl Store {
 
     /// Makes the directories where they are missing.
     pub(super) fn prepare(&self) -> Result<(), StoreError> {
+        std::fs::create_dir_all(&self.scope.store).at("make the directory", &self.scope.store)?;
         for directory in [self.blobs(), self.records(), self.scope.layers(), self.incoming()] {
             durable::private_directory(&directory)?;
         }
@@ -150,6 +151,12 @@ pub(super) fn resolve<'a>(index: &'a Index, text: &str) -> Result<&'a Entry, Sto
         (Err(_), Some(id)) => by_id(index, text, id),
         (Err(error), None) => Err(error.into()),
     }
+}
+
+/// Whether it is by its name, rather than by an id, that a person's word finds something.
+pub(super) fn is_name(index: &Index, text: &str) -> bool {
+    let by_name = || text.parse().is_ok_and(|reference| by_reference(index, &reference).is_some());
+    index.named(text).is_some() || by_name()
 }
 
 /// With a digest the tag says nothing: what counts is that a repository of this name has this content.

@@ -14,7 +14,7 @@ fn small() -> Vec<u8> {
 
 #[test]
 fn compressed_by_the_real_tools_it_is_the_same_layer() {
-    let place = Place::new();
+    let place = Place::empty();
     let plain = place.file("a.tar", &small());
     let (first, second) = (place.file("first", &small()[..700]), place.file("second", &small()[700..]));
     let commands = [
@@ -28,7 +28,7 @@ fn compressed_by_the_real_tools_it_is_the_same_layer() {
     ];
     place.import_file(&plain, Some("plain")).unwrap();
     let expected = digest(&small());
-    assert_eq!(place.store().find("plain").unwrap().layers, [expected.clone()]);
+    assert_eq!(place.store().find("plain").unwrap().layers[0], expected);
     for (name, command) in commands {
         let file = place.path().join(name);
         shell(&format!("{{ {command}; }} >\"$4\""), &[&plain, &first, &second, &file]);
@@ -47,7 +47,7 @@ fn compressed_by_the_real_tools_it_is_the_same_layer() {
 
 #[test]
 fn names_come_from_the_person_the_archive_or_the_file() {
-    let place = Place::new();
+    let place = Place::empty();
     let root = place.file("Debian-13.tar", &small());
     assert_eq!(place.import_file(&root, None).unwrap()[0].name, "localhost/debian-13:latest");
     assert_eq!(place.import_file(&root, Some("a/b:1")).unwrap()[0].name, "localhost/a/b:1");
@@ -65,7 +65,7 @@ fn names_come_from_the_person_the_archive_or_the_file() {
 
 #[test]
 fn a_layout_is_the_same_as_a_directory_and_as_an_archive() {
-    let place = Place::new();
+    let place = Place::empty();
     let layout = Layout::new("x:1", &[layer(Archive::new().file("a", "1")), layer(Archive::new().file("b", "2"))]);
     let directory = place.path().join("layout");
     layout.write(&directory);
@@ -84,7 +84,7 @@ fn a_layout_is_the_same_as_a_directory_and_as_an_archive() {
 
 #[test]
 fn of_several_platforms_ours_is_taken_or_the_one_asked_for() {
-    let place = Place::new();
+    let place = Place::empty();
     let mut files = Vec::new();
     let ours = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let manifests: Vec<_> = ["riscv64", ours, "s390x"]
@@ -134,7 +134,7 @@ fn docker_archive(tags: &[&str]) -> (Vec<u8>, Vec<String>) {
 
 #[test]
 fn what_docker_save_wrote_is_imported_under_all_its_names() {
-    let place = Place::new();
+    let place = Place::empty();
     let (archive, diff_ids) = docker_archive(&["web:1", "ghcr.io/me/web:latest"]);
     let file = place.file("web.tar", &archive);
     let imported = place.import_file(&file, None).unwrap();
@@ -151,7 +151,7 @@ fn what_docker_save_wrote_is_imported_under_all_its_names() {
 
 #[test]
 fn several_images_need_no_name_and_a_name_picks_one() {
-    let place = Place::new();
+    let place = Place::empty();
     let mut files = Vec::new();
     let manifests = ["a:1", "b:1"].map(|name| {
         let mut descriptor = manifest(&mut files, &[layer(Archive::new().file(name, ""))], "amd64");
@@ -172,7 +172,7 @@ fn real_skopeo_reads_our_store_and_we_read_its_archives() {
         println!("skipped: skopeo is not installed");
         return;
     }
-    let place = Place::new();
+    let place = Place::empty();
     let root = place.file("root.tar.gz", &crate::archive::gzip(&small()));
     let original = place.import_file(&root, Some("a:1")).unwrap().remove(0);
     let oci = place.scope().store.join("oci");

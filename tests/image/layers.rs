@@ -22,7 +22,7 @@ fn stacked(place: &Place, layers: &[String]) -> String {
 
 #[test]
 fn whiteouts_and_opaque_directories_hide_what_is_below() {
-    let place = Place::new();
+    let place = Place::empty();
     let lower = Archive::new()
         .file("gone", "1")
         .file("kept", "1")
@@ -62,7 +62,7 @@ fn whiteouts_and_opaque_directories_hide_what_is_below() {
 
 #[test]
 fn an_opaque_root_hides_every_layer_below() {
-    let place = Place::new();
+    let place = Place::empty();
     let layers = [
         layer(Archive::new().file("lower", "1")),
         layer(Archive::new().file(".wh..wh..opq", "").file("middle", "2")),
@@ -85,7 +85,7 @@ fn described(tree: &Path) -> String {
 
 #[test]
 fn a_layer_is_what_gnu_tar_makes_of_its_archive() {
-    let place = Place::new();
+    let place = Place::empty();
     let (source, expected) = (place.path().join("source"), place.path().join("expected"));
     let script = r#"
         mkdir -p "$1/usr/bin" "$1/tmp" "$2"; cd "$1"; umask 0
@@ -115,10 +115,11 @@ fn a_layer_is_what_gnu_tar_makes_of_its_archive() {
 
 #[test]
 fn undescribed_parents_are_ordinary_directories_whatever_stands_in_the_way() {
-    let place = Place::new();
+    let place = Place::empty();
     let archive = Archive::new().file("a/b/file", "1").symlink("lib", "usr/lib").file("lib/so", "2").end();
     let layer = place.import_root(&archive).unwrap();
     assert_eq!(layer.join("a").metadata().unwrap().mode() & 0o7777, 0o755);
+    assert_eq!(layer.metadata().unwrap().mode() & 0o7777, 0o755);
     assert_eq!(std::fs::read(layer.join("usr/lib/so")).unwrap(), b"2");
     assert_eq!(digest(&archive)["sha256:".len()..], *layer.file_name().unwrap().to_str().unwrap());
 }

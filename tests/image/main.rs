@@ -17,7 +17,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn new() -> Place {
+    pub fn empty() -> Place {
         Place { directory: tempfile::tempdir().unwrap() }
     }
 

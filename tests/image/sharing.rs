@@ -24,7 +24,7 @@ fn base() -> Archive {
 
 #[test]
 fn a_shared_layer_is_unpacked_once_and_stays_as_long_as_one_image_needs_it() {
-    let place = Place::new();
+    let place = Place::empty();
     let one = import(&place, "one:1", &[base(), Archive::new().file("one", "")]);
     let inode = std::fs::metadata(place.scope().layer(&one[0])).unwrap().ino();
     let two = import(&place, "two:1", &[base(), Archive::new().file("two", "")]);
@@ -45,7 +45,7 @@ fn a_shared_layer_is_unpacked_once_and_stays_as_long_as_one_image_needs_it() {
 
 #[test]
 fn the_image_goes_with_its_last_name() {
-    let place = Place::new();
+    let place = Place::empty();
     let layers = import(&place, "one:1", &[base()]);
     import(&place, "one:2", &[base()]);
     let id = place.store().find("one:1").unwrap().manifest;
@@ -59,7 +59,7 @@ fn the_image_goes_with_its_last_name() {
 
 #[test]
 fn an_image_in_use_is_not_removed() {
-    let place = Place::new();
+    let place = Place::empty();
     import(&place, "one:1", &[base()]);
     let record = place.store().find("one:1").unwrap();
     let lock = place.store().lock_image(&record).unwrap();
@@ -74,7 +74,7 @@ fn an_image_in_use_is_not_removed() {
 
 #[test]
 fn a_name_moves_on_and_its_old_image_stays_until_it_is_pruned() {
-    let place = Place::new();
+    let place = Place::empty();
     let old = import(&place, "one:1", &[base()]);
     let in_use = place.store().lock_image(&place.store().find("one:1").unwrap()).unwrap();
     let new = import(&place, "one:1", &[Archive::new().file("new", "")]);
@@ -90,7 +90,7 @@ fn a_name_moves_on_and_its_old_image_stays_until_it_is_pruned() {
 
 #[test]
 fn images_are_found_by_short_names_digests_and_ids() {
-    let place = Place::new();
+    let place = Place::empty();
     import(&place, "docker.io/library/nginx:latest", &[base()]);
     let manifest = place.store().find("nginx").unwrap().manifest;
     for name in ["docker.io/nginx", "nginx:latest", &format!("nginx@{manifest}"), &manifest, &manifest[7..13]] {
@@ -107,7 +107,7 @@ fn images_are_found_by_short_names_digests_and_ids() {
 
 #[test]
 fn two_imports_at_once_both_succeed() {
-    let place = Place::new();
+    let place = Place::empty();
     let archive = (0..300).fold(Archive::new(), |archive, number| archive.file(&format!("d/{number}"), "content"));
     let file = place.file("image.tar", &Layout::new("x:1", &[layer(archive)]).archive());
     let results: Vec<_> = std::thread::scope(|threads| {
@@ -132,7 +132,7 @@ fn import_standard_input() {
 
 #[test]
 fn a_killed_import_leaves_nothing_visible_and_the_next_one_cleans_up() {
-    let place = Place::new();
+    let place = Place::empty();
     let content = "x".repeat(3000);
     let archive =
         (0..2000).fold(Archive::new(), |archive, number| archive.file(&format!("d{}/{number}", number % 50), &content));

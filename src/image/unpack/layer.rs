@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, linkat, makedev, mknodat, openat, symlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, fchmod, linkat, makedev, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 use tar::EntryType;
 
@@ -11,7 +11,7 @@ use super::archive::{Archive, Entry};
 use super::attributes::{Attributes, timestamps};
 use super::error::{Call, Problem, printable};
 use super::name::{Meaning, Name};
-use super::places::{Places, Standing, is_opaque, make_directory, open_directory, set_opaque, standing};
+use super::places::{Places, Standing, UNDESCRIBED, is_opaque, make_directory, open_directory, set_opaque, standing};
 use super::times::Times;
 use super::{Destination, UnpackError};
 
@@ -24,8 +24,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(destination: Destination) -> Self {
-        Writer { places: Places::new(destination.layer, destination.trash), times: Times::new(destination.notes) }
+    /// A root no entry describes is an ordinary directory, not the private one the caller made.
+    pub fn new(destination: Destination) -> Result<Self, UnpackError> {
+        fchmod(&destination.layer, UNDESCRIBED).map_err(|errno| UnpackError::Root(errno.into()))?;
+        Ok(Writer { places: Places::new(destination.layer, destination.trash), times: Times::new(destination.notes) })
     }
 
     pub fn write<R: std::io::BufRead>(&mut self, entry: &Entry, content: &mut Archive<R>) -> Result<(), UnpackError> {

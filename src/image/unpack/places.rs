@@ -21,7 +21,7 @@ const MAX_LINKS: u32 = 40;
 const REMEMBERED: usize = 8;
 
 /// Directories nobody describes get what most have; a later entry may say otherwise.
-const UNDESCRIBED: Mode = Mode::from_raw_mode(0o755);
+pub const UNDESCRIBED: Mode = Mode::from_raw_mode(0o755);
 
 /// With overlayfs's `userxattr`, which every mount of a layer has (see the executor's overlay).
 const OPAQUE: &str = "user.overlay.opaque";
