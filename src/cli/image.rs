@@ -1,9 +1,137 @@
-#[derive(Debug, clap::Subcommand)]
+//! `image …`: the store of OCI images.
+
+mod progress;
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use super::output::{Format, Table, bytes, print_json};
+use crate::Scope;
+use crate::image::{ImportOptions, Store};
+use progress::ImportProgress;
+
+/// Import, list, inspect and remove images
+#[derive(Debug, Subcommand)]
 pub enum Image {
-    X,
+    Import(Import),
+    List(List),
+    Inspect(Inspect),
+    #[command(alias = "rm")]
+    Remove(Remove),
 }
+
+/// Import a root file system or an image
+///
+/// A tar of a root file system, an OCI layout (a directory or a tar of it), or what `docker save` writes; plain or
+/// compressed with gzip, zstd or xz.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// os/arch of an image for several; ours where none is given
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
+    /// Show no progress
+    #[arg(short, long)]
+    quiet: bool,
+    /// A file, or - for standard input
+    #[arg(value_name = "FILE|-")]
+    source: String,
+    /// Without a registry it is localhost/NAME, without a tag NAME:latest; without any, what the archive says
+    name: Option<String>,
+}
+
+/// List images
+#[derive(Debug, Args)]
+pub struct List {
+    #[arg(short, long, default_value = "table")]
+    output: Format,
+    /// Print names only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print neither header nor count
+    #[arg(long)]
+    no_legend: bool,
+    /// Accepted for symmetry with machinectl: the list is never paged
+    #[arg(long, hide = true)]
+    no_pager: bool,
+}
+
+/// Show everything known of images, as JSON
+#[derive(Debug, Args)]
+pub struct Inspect {
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+}
+
+/// Remove images, and what no other image needs
+#[derive(Debug, Args)]
+pub struct Remove {
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+}
+
 impl Image {
-    pub fn carry_out(self, _: &crate::Scope) -> Result<i32, super::failure::Failure> {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let store = Store::open(scope);
+        match self {
+            Image::Import(import) => import.carry_out(&store),
+            Image::List(list) => list.carry_out(&store),
+            Image::Inspect(inspect) => inspect.carry_out(&store),
+            Image::Remove(remove) => remove.carry_out(&store),
+        }
+    }
+}
+
+impl Import {
+    fn carry_out(self, store: &Store) -> Result<i32, Failure> {
+        let options = ImportOptions { name: self.name, platform: self.platform };
+        let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet))?;
+        for image in imported {
+            println!("{} {}", image.name, image.record.manifest);
+        }
+        Ok(0)
+    }
+}
+
+impl List {
+    fn carry_out(self, store: &Store) -> Result<i32, Failure> {
+        let rows = store.list()?;
+        match self.output {
+            _ if self.quiet => rows.iter().for_each(|row| println!("{}", row.name.as_deref().unwrap_or(&row.id))),
+            Format::Json => print_json(&rows)?,
+            Format::Table => {
+                let mut table = Table::new(["NAME", "ID", "PLATFORM", "LAYERS", "SIZE", "CREATED"]);
+                for row in rows {
+                    let created = row.created.unwrap_or_default();
+                    let created = created.get(..19).unwrap_or(&created).replace('T', " ");
+                    let layers = row.layers.to_string();
+                    table.row([row.name.unwrap_or_default(), row.id, row.platform, layers, bytes(row.size), created]);
+                }
+                table.print(!self.no_legend, "images")?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Inspect {
+    fn carry_out(self, store: &Store) -> Result<i32, Failure> {
+        let details = self.images.iter().map(|image| store.inspect(image)).collect::<Result<Vec<_>, _>>()?;
+        print_json(&details)?;
+        Ok(0)
+    }
+}
+
+impl Remove {
+    fn carry_out(self, store: &Store) -> Result<i32, Failure> {
+        for image in &self.images {
+            let removed = store.remove(image)?;
+            if let Some(name) = removed.name {
+                println!("untied {name}");
+            }
+            if let Some(manifest) = removed.manifest {
+                println!("removed {manifest}");
+            }
+        }
         Ok(0)
     }
 }

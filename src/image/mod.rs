@@ -1,20 +1,25 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
+mod digest;
+mod durable;
+mod error;
+mod import;
+mod index;
+mod listing;
 mod record;
+mod reference;
+mod removal;
+mod scratch;
+mod store;
+mod tree;
+mod unpack;
 
+pub use digest::{Digest, DigestError};
+pub use error::{Hint, StoreError};
+pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Silent};
+pub use listing::{Blob, ImageDetails, ImageRow};
 pub use record::{ImageRecord, ProcessDefaults};
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct StoreError;
-pub struct Store;
-impl Store {
-    pub fn open(_: &crate::Scope) -> Store {
-        Store
-    }
-    pub fn find(&self, _: &str) -> Result<ImageRecord, StoreError> {
-        Err(StoreError)
-    }
-    pub fn lock_image(&self, _: &ImageRecord) -> Result<std::os::fd::OwnedFd, StoreError> {
-        Err(StoreError)
-    }
-}
+pub use reference::{Reference, ReferenceError};
+pub use removal::Removed;
+pub use store::Store;
+pub use unpack::{NameError, Problem, UnpackError, unpack_bytes};

@@ -1,0 +1,71 @@
+//! Why a file cannot be imported.
+
+use std::io::Error as IoError;
+
+use super::super::{Digest, ReferenceError, StoreError, UnpackError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Name(#[from] ReferenceError),
+    #[error("{what}: {source}")]
+    Read { what: String, source: IoError },
+    #[error("{what}: cannot be decompressed ({compression}): {source}")]
+    Decompress { what: String, compression: &'static str, source: IoError },
+    #[error("{what}: {source}")]
+    Unpack { what: String, source: UnpackError },
+    #[error("{what}: its content is {found}, but {expected} was announced")]
+    Digest { what: String, expected: Digest, found: Digest },
+    #[error("{what}: its unpacked content is {found}, but the image's configuration says {expected}")]
+    DiffId { what: String, expected: Digest, found: Digest },
+    #[error("{what}: {expected} bytes were announced, but it has {found}")]
+    Size { what: String, expected: u64, found: Amount },
+    #[error("{what}: cannot be written to the store: {source}")]
+    Write { what: String, source: IoError },
+    #[error("{what}: {source}")]
+    Json { what: String, source: serde_json::Error },
+    #[error("{what}: {problem}")]
+    Malformed { what: String, problem: String },
+    #[error("{what} is not in the archive")]
+    Missing { what: String },
+    #[error(
+        "{what}: neither a root file system's tar archive, an OCI image layout nor a `docker save` archive; plain, gzip, xz and zstd are understood"
+    )]
+    Unknown { what: String },
+    #[error("{what}: a directory without `oci-layout` is no image; to run a directory tree, set rootfs = \"{what}\"")]
+    PlainDirectory { what: String },
+    #[error("no image for {wanted}; there {}", what_there_is(.found))]
+    Platform { wanted: String, found: Vec<String> },
+    #[error("the archive holds several images ({}); import it without a name, or one of these names", .0.join(", "))]
+    Several(Vec<String>),
+    #[error("the archive holds no image")]
+    Nothing,
+    #[error("a name is needed: `berthctl image import {what} NAME`")]
+    NameNeeded { what: String },
+}
+
+/// How much came instead of what was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    Exactly(u64),
+    More,
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Amount::Exactly(bytes) => bytes.fmt(formatter),
+            Amount::More => formatter.write_str("more"),
+        }
+    }
+}
+
+fn what_there_is(platforms: &[String]) -> String {
+    match platforms {
+        [] => "is none for any platform".to_owned(),
+        [one] => format!("is only {one}"),
+        several => format!("are {}", several.join(", ")),
+    }
+}

@@ -1,0 +1,181 @@
+//! OCI image layouts, as a directory or in an archive (OCI image-spec, image-layout.md).
+
+use std::collections::HashMap;
+
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
+use serde::de::DeserializeOwned;
+
+use super::super::Digest;
+use super::super::index::{Entry, NAME};
+use super::compression::Compression;
+use super::files::{Files, Found, blob_name};
+use super::incoming::{BlobSource, Layer, manifest_type, platform_of};
+use super::platform::Wanted;
+use super::{ImportError, Imported, Incoming, Naming};
+
+/// containerd and docker write the full name here, and only the tag into the OCI's own annotation.
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// buildkit puts notes on how an image was built among the platforms.
+const NOTE: &str = "vnd.docker.reference.type";
+
+/// An index may point to an index; more than this is no honest image.
+const DEEPEST: usize = 4;
+
+/// Imports the images of a layout: all by their own names, or one under the name that is given.
+pub fn import(
+    files: &Files,
+    naming: &Naming,
+    wanted: Option<&Wanted>,
+    into: &mut Incoming<'_>,
+) -> Result<Vec<Imported>, ImportError> {
+    let index: ImageIndex = json("index.json", &files.read("index.json")?)?;
+    let manifests: Vec<Descriptor> = index.manifests().iter().filter(|manifest| !is_note(manifest)).cloned().collect();
+    let mut imported = Vec::new();
+    for (name, top) in named(manifests, naming, wanted)? {
+        let (descriptor, chosen_from) = choose(files, &top, wanted)?;
+        let record = import_manifest(files, &descriptor, chosen_from, &name, wanted, into)?;
+        imported.push(Imported { name, record });
+    }
+    Ok(imported)
+}
+
+fn named(
+    mut manifests: Vec<Descriptor>,
+    naming: &Naming,
+    wanted: Option<&Wanted>,
+) -> Result<Vec<(String, Descriptor)>, ImportError> {
+    let own = |manifest: &Descriptor| annotation(manifest, CONTAINERD_NAME).or_else(|| annotation(manifest, NAME));
+    if manifests.is_empty() {
+        return Err(ImportError::Nothing);
+    }
+    // One image for several platforms, without an index of its own.
+    if manifests.len() > 1 && manifests.iter().all(|manifest| own(manifest).is_none() && manifest.platform().is_some())
+    {
+        manifests = vec![wanted.unwrap_or(&Wanted::host()).choose(&manifests)?.clone()];
+    }
+    let Some(given) = &naming.given else {
+        let name = |manifest: Descriptor| Ok((naming.of_archive(own(&manifest).as_deref())?, manifest));
+        return manifests.into_iter().map(name).collect();
+    };
+    if let [_] = manifests.as_slice() {
+        return Ok(manifests.into_iter().map(|only| (given.imported_name(), only)).collect());
+    }
+    let names: Vec<_> = manifests.iter().filter_map(own).collect();
+    let known = |manifest: &Descriptor| {
+        let own = own(manifest).and_then(|own| naming.of_archive(Some(&own)).ok());
+        own.is_some_and(|own| given.candidates().contains(&own))
+    };
+    match manifests.into_iter().find(known) {
+        Some(manifest) => Ok(vec![(given.imported_name(), manifest)]),
+        None => Err(ImportError::Several(names)),
+    }
+}
+
+/// From an index down to the manifest for the platform. Also tells the index, by which people know such an image.
+fn choose(
+    files: &Files,
+    top: &Descriptor,
+    wanted: Option<&Wanted>,
+) -> Result<(Descriptor, Option<Digest>), ImportError> {
+    let (mut here, mut chosen_from) = (top.clone(), None);
+    for _ in 0..DEEPEST {
+        if !is_index(&here) {
+            return Ok((here, chosen_from));
+        }
+        let digest = digest_of(&here)?;
+        chosen_from.get_or_insert(digest);
+        let index: ImageIndex = json(&blob_name(&digest), &files.document(&digest)?)?;
+        let manifests: Vec<Descriptor> = index.manifests().iter().filter(|it| !is_note(it)).cloned().collect();
+        here = wanted.unwrap_or(&Wanted::host()).choose(&manifests)?.clone();
+    }
+    Err(ImportError::Malformed { what: "index.json".into(), problem: "too many indexes in each other".into() })
+}
+
+fn import_manifest(
+    files: &Files,
+    descriptor: &Descriptor,
+    chosen_from: Option<Digest>,
+    name: &str,
+    wanted: Option<&Wanted>,
+    into: &mut Incoming<'_>,
+) -> Result<super::super::ImageRecord, ImportError> {
+    let digest = digest_of(descriptor)?;
+    let text = files.document(&digest)?;
+    let manifest: ImageManifest = json(&blob_name(&digest), &text)?;
+    let config_digest = digest_of(manifest.config())?;
+    let config_text = files.document(&config_digest)?;
+    let config: ImageConfiguration = json(&blob_name(&config_digest), &config_text)?;
+    let platform = platform_of(&config);
+    if let Some(wanted) = wanted.filter(|wanted| !wanted.accepts(&platform)) {
+        return Err(ImportError::Platform { wanted: wanted.to_string(), found: vec![platform] });
+    }
+    let diff_ids = config.rootfs().diff_ids();
+    if diff_ids.len() != manifest.layers().len() {
+        let problem =
+            format!("{} layers, but {} diff ids in its configuration", manifest.layers().len(), diff_ids.len());
+        return Err(ImportError::Malformed { what: blob_name(&digest), problem });
+    }
+    for (layer, diff_id) in manifest.layers().iter().zip(diff_ids) {
+        import_layer(files, layer, diff_id, into)?;
+    }
+    into.add_blob(&config_text)?;
+    into.add_blob(&text)?;
+    let media_type = manifest_type(manifest.media_type().as_ref());
+    let entry =
+        Entry { name: Some(name.to_owned()), manifest: digest, size: text.len() as u64, media_type, chosen_from };
+    into.add_image(entry, &config)
+}
+
+fn import_layer(files: &Files, layer: &Descriptor, diff_id: &str, into: &mut Incoming<'_>) -> Result<(), ImportError> {
+    let digest = digest_of(layer)?;
+    let what = blob_name(&digest);
+    let malformed =
+        |error: super::super::DigestError| ImportError::Malformed { what: what.clone(), problem: error.to_string() };
+    let diff_id = diff_id.parse().map_err(malformed)?;
+    let Found { mut file, ours, .. } = files.open(&what)?;
+    let compression = sniff(&mut file, &what)?;
+    into.add_layer(Layer {
+        input: Box::new(file),
+        compression,
+        blob: ours.map_or(BlobSource::Stream, BlobSource::File),
+        digest: Some(digest),
+        size: Some(layer.size()),
+        diff_id: Some(diff_id),
+        what,
+    })?;
+    Ok(())
+}
+
+/// By content, not by media type: what counts is that the diff id comes out right.
+pub fn sniff(file: &mut std::fs::File, what: &str) -> Result<Compression, ImportError> {
+    use std::os::unix::fs::FileExt;
+    let mut start = [0; 8];
+    let bytes = file.read_at(&mut start, 0).map_err(|source| ImportError::Read { what: what.to_owned(), source })?;
+    Ok(Compression::of(&start[..bytes]))
+}
+
+pub fn json<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T, ImportError> {
+    serde_json::from_slice(text).map_err(|source| ImportError::Json { what: what.to_owned(), source })
+}
+
+fn digest_of(descriptor: &Descriptor) -> Result<Digest, ImportError> {
+    let text = descriptor.digest().to_string();
+    text.parse().map_err(|error: super::super::DigestError| ImportError::Malformed {
+        what: "a descriptor".into(),
+        problem: error.to_string(),
+    })
+}
+
+fn annotation(descriptor: &Descriptor, key: &str) -> Option<String> {
+    descriptor.annotations().as_ref().and_then(|annotations: &HashMap<_, _>| annotations.get(key)).cloned()
+}
+
+fn is_note(descriptor: &Descriptor) -> bool {
+    annotation(descriptor, NOTE).is_some()
+}
+
+fn is_index(descriptor: &Descriptor) -> bool {
+    let media_type = descriptor.media_type().to_string();
+    media_type.contains("image.index") || media_type.contains("manifest.list")
+}

@@ -1,0 +1,160 @@
+//! From a file, a directory or a stream to images in the store.
+
+mod compression;
+mod docker;
+mod error;
+mod files;
+mod incoming;
+mod layout;
+mod manifest;
+mod pipeline;
+mod platform;
+mod progress;
+mod source;
+
+use std::path::Path;
+
+pub use error::{Amount, ImportError};
+pub use incoming::Incoming;
+pub use progress::{Progress, Silent};
+
+use super::{ImageRecord, Reference, Store};
+use compression::Compression;
+use files::Files;
+use incoming::{BlobSource, Layer};
+use platform::Wanted;
+use source::{Format, Source};
+
+/// What a person may say about an import.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// The image's name here; without it, its own, or else the file's.
+    pub name: Option<String>,
+    /// `linux/arm64`: which image of an index, or what a root file system is for. Without it, this machine's.
+    pub platform: Option<String>,
+}
+
+/// One image that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Its full name.
+    pub name: String,
+    pub record: ImageRecord,
+}
+
+impl Store {
+    /// Imports a root file system's archive, an OCI layout (a directory or an archive) or a `docker save` archive.
+    /// `-` is standard input. Nothing of it is visible before all of it is there.
+    pub fn import(
+        &self,
+        file: &Path,
+        options: &ImportOptions,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Imported>, ImportError> {
+        let naming = Naming::new(file, options)?;
+        let wanted = options.platform.as_deref().map(Wanted::parse).transpose()?;
+        let source = Source::open(file)?;
+        let mut incoming = Incoming::new(self, progress)?;
+        let imported = match source {
+            Source::Layout(files) => layout::import(&files, &naming, wanted.as_ref(), &mut incoming)?,
+            Source::Stream(stream) => match stream.format {
+                Format::Image => {
+                    let what = stream.what.clone();
+                    progress.begin(&what, stream.size);
+                    let compression = stream.compression;
+                    let files = Files::spool(&what, stream.into_input(Some(progress)), compression, &mut incoming)?;
+                    import_files(&what, &files, &naming, wanted.as_ref(), &mut incoming)?
+                }
+                Format::RootFileSystem => import_root(stream, &naming, wanted, &mut incoming)?,
+            },
+        };
+        incoming.commit()?;
+        Ok(imported)
+    }
+}
+
+fn import_files(
+    what: &str,
+    files: &Files,
+    naming: &Naming,
+    wanted: Option<&Wanted>,
+    into: &mut Incoming<'_>,
+) -> Result<Vec<Imported>, ImportError> {
+    if files.has("index.json") && files.has("oci-layout") {
+        layout::import(files, naming, wanted, into)
+    } else if files.has("manifest.json") {
+        docker::import(files, naming, wanted, into)
+    } else {
+        Err(ImportError::Missing { what: format!("{what}: index.json or manifest.json") })
+    }
+}
+
+fn import_root(
+    stream: source::Stream,
+    naming: &Naming,
+    wanted: Option<Wanted>,
+    into: &mut Incoming<'_>,
+) -> Result<Vec<Imported>, ImportError> {
+    let name = naming.of_only(None)?;
+    let compression = stream.compression;
+    let blob = match compression {
+        Compression::Gzip | Compression::Zstd => BlobSource::Stream,
+        Compression::Plain | Compression::Xz => BlobSource::Compressed,
+    };
+    let layer = Layer {
+        what: stream.what.clone(),
+        size: None,
+        input: Box::new(stream.into_input(None)),
+        compression,
+        blob: blob.clone(),
+        digest: None,
+        diff_id: None,
+    };
+    let outcome = into.add_layer(layer)?;
+    let platform = wanted.unwrap_or_else(Wanted::host).to_string();
+    let (text, config) = manifest::bare_config(&outcome.diff.0, &platform)?;
+    let kept = manifest::KeptLayer::new(compression, &blob, &outcome);
+    manifest::add(&text, &config, &[kept], vec![name], into)
+}
+
+/// How the images of one archive come to their names.
+pub struct Naming {
+    given: Option<Reference>,
+    /// `debian` of `debian.tar.xz`; none for a stream.
+    stem: Option<String>,
+    what: String,
+}
+
+impl Naming {
+    fn new(file: &Path, options: &ImportOptions) -> Result<Naming, ImportError> {
+        let given = options.name.as_deref().map(str::parse).transpose()?;
+        let what = file.display().to_string();
+        let name = file.file_name().filter(|_| what != "-").map(|name| name.to_string_lossy().into_owned());
+        let stem = name.map(|name| {
+            let endings = [".gz", ".xz", ".zst", ".tgz", ".txz", ".tar", ".oci"];
+            let mut stem = name.as_str();
+            while let Some(shorter) = endings.iter().find_map(|ending| stem.strip_suffix(ending)) {
+                stem = shorter;
+            }
+            stem.to_lowercase()
+        });
+        Ok(Naming { given, stem, what })
+    }
+
+    /// The name an image gets that is the only one: what the person said, or else its own.
+    fn of_only(&self, own: Option<&str>) -> Result<String, ImportError> {
+        self.given.as_ref().map_or_else(|| self.of_archive(own), |given| Ok(given.imported_name()))
+    }
+
+    /// The full name of an image that calls itself `own`: a whole name, only a tag, or nothing.
+    fn of_archive(&self, own: Option<&str>) -> Result<String, ImportError> {
+        if let Some(own) = own.filter(|own| own.contains(['/', ':'])) {
+            return Ok(own.parse::<Reference>()?.imported_name());
+        }
+        let needed = || ImportError::NameNeeded { what: self.what.clone() };
+        let stem = self.stem.as_deref().ok_or_else(needed)?;
+        let tagged = own.and_then(|tag| format!("{stem}:{tag}").parse::<Reference>().ok());
+        let reference = tagged.or_else(|| stem.parse().ok()).ok_or_else(needed)?;
+        Ok(reference.imported_name())
+    }
+}

@@ -1,0 +1,94 @@
+//! `incoming/ID`: where one import works until everything is whole, and what killed ones left behind.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+
+use super::error::At;
+use super::store::try_lock;
+use super::{Store, StoreError, durable, tree};
+
+/// A directory of this import's own, locked while it lives and removed with it.
+pub struct Scratch {
+    path: PathBuf,
+    directory: OwnedFd,
+    next: u64,
+}
+
+impl Scratch {
+    /// The caller holds the store's lock: a directory must not be taken for garbage before it is locked.
+    pub fn new(store: &Store) -> Result<Scratch, StoreError> {
+        let incoming = store.incoming();
+        let process = std::process::id();
+        for number in 0u32.. {
+            let path = incoming.join(format!("{process}-{number}"));
+            match rustix::fs::mkdir(&path, Mode::from_raw_mode(0o700)) {
+                Err(rustix::io::Errno::EXIST) => continue,
+                other => other.at("make the directory", &path)?,
+            }
+            let directory = open_directory(&path)?;
+            flock(&directory, FlockOperation::NonBlockingLockExclusive).at("lock", &path)?;
+            return Ok(Scratch { path, directory, next: 0 });
+        }
+        unreachable!("a process has fewer imports than numbers")
+    }
+
+    /// A name nothing here has yet.
+    pub fn fresh(&mut self) -> PathBuf {
+        self.next += 1;
+        self.path.join(self.next.to_string())
+    }
+
+    /// An empty directory for a layer, opened.
+    pub fn fresh_directory(&mut self) -> Result<(PathBuf, OwnedFd), StoreError> {
+        let path = self.fresh();
+        durable::private_directory(&path)?;
+        let directory = open_directory(&path)?;
+        Ok((path, directory))
+    }
+
+    /// A file of its own, readable again by its path.
+    pub fn fresh_file(&mut self) -> Result<(PathBuf, std::fs::File), StoreError> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.fresh();
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path);
+        Ok((path.clone(), file.at("create", &path)?))
+    }
+
+    /// Everything written here is on the disk afterwards.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        rustix::fs::syncfs(&self.directory).at("sync", &self.path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next import.
+        let _ = remove(&self.path, self.directory.as_fd());
+    }
+}
+
+/// Removes what killed imports left. The caller holds the store's lock.
+pub fn remove_leftovers(store: &Store) -> Result<(), StoreError> {
+    let incoming = store.incoming();
+    for entry in std::fs::read_dir(&incoming).at("read", &incoming)? {
+        let path = entry.at("read", &incoming)?.path();
+        let directory = open_directory(&path)?;
+        if try_lock(&directory, &path)? {
+            remove(&path, directory.as_fd()).at("remove", &path)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path, directory: std::os::fd::BorrowedFd<'_>) -> std::io::Result<()> {
+    tree::remove_content(directory)?;
+    std::fs::remove_dir(path)
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, StoreError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).at("open", path)
+}
