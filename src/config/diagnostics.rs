@@ -5,7 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::sources::SourceFile;
-use super::tree::Place;
+use super::tree::{Place, boundary, line_of};
+
+/// Nobody reads further, and a unit generator has better things to do at boot.
+pub const MOST: usize = 200;
 
 /// One thing wrong at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,14 +49,14 @@ pub struct Report<'a> {
 impl Problem {
     fn new(file: &SourceFile, place: &Place, mistake: Mistake) -> Self {
         let text = file.text.as_str();
-        let start = text.floor_char_boundary(place.start);
+        let start = boundary(text, place.start);
         // A missing line end is reported at the line break itself, which belongs to the line before it.
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-        let end = text.floor_char_boundary(place.end).clamp(start, line_end);
+        let end = boundary(text, place.end).clamp(start, line_end);
         Problem {
             file: file.path.clone(),
-            line: text[..start].matches('\n').count() + 1,
+            line: line_of(text, start),
             column: text[line_start..start].chars().count() + 1,
             length: text[start..end].trim_end().chars().count().max(1),
             text: text[line_start..line_end].trim_end().to_owned(),
@@ -150,19 +153,23 @@ impl<'a> Report<'a> {
     }
 
     pub fn add(&self, place: &Place, mistake: Mistake) {
-        self.found.borrow_mut().push((place.clone(), mistake));
+        let mut found = self.found.borrow_mut();
+        if found.len() < MOST {
+            found.push((place.clone(), mistake));
+        }
     }
 
-    /// The line of a place, to point at a second one.
-    pub fn line(&self, place: &Place) -> usize {
-        let text = &self.files[place.file].text;
-        text[..text.floor_char_boundary(place.start)].matches('\n').count() + 1
+    /// How a message at `here` refers to another place: by its line, and its file where that is another one.
+    pub fn seen_from(&self, here: &Place, other: &Place) -> String {
+        let file = &self.files[other.file];
+        let line = line_of(&file.text, other.start);
+        if here.file == other.file { format!("line {line}") } else { format!("{}:{line}", file.path.display()) }
     }
 
     /// `None` where nothing was found.
     pub fn so_far(&self) -> Option<Diagnostics> {
         let mut found = self.found.borrow().clone();
-        found.sort_by(|(one, _), (other, _)| (one.file, one.start).cmp(&(other.file, other.start)));
+        found.sort_by_key(|(place, _)| (place.file, place.start));
         let problems: Vec<Problem> =
             found.into_iter().map(|(place, mistake)| Problem::new(&self.files[place.file], &place, mistake)).collect();
         (!problems.is_empty()).then_some(Diagnostics { problems })

@@ -1,7 +1,7 @@
 //! One value under its key, and one table of them: what the decoders read from. A problem is reported where it is
 //! found; `None` means that this happened.
 
-use super::diagnostics::{Mistake, Report};
+use super::diagnostics::{MOST, Mistake, Report};
 use super::schema::{self, Schema};
 use super::suggest::nearest;
 use super::tree::{Entry, Node, Place, Table, Value};
@@ -105,15 +105,13 @@ impl<'a> Item<'a> {
     }
 
     pub fn word<T: Clone>(self, words: &[(&str, T)]) -> Option<T> {
-        let text = match &self.node.value {
-            Value::Boolean(value) if words.iter().any(|(word, _)| matches!(*word, "yes" | "no" | "off")) => {
-                let word =
-                    words.iter().find(|(word, _)| (*word == "yes") == *value && matches!(*word, "yes" | "no" | "off"));
-                let help = word.map(|(word, _)| format!("write \"{word}\""));
-                return self.fail(Mistake { help, ..self.mismatch("a string") });
-            }
-            _ => self.string()?,
-        };
+        if let Value::Boolean(value) = self.node.value {
+            let same = if value { ["yes", "on"] } else { ["no", "off"] };
+            let word = words.iter().find(|(word, _)| same.contains(word));
+            let help = word.map(|(word, _)| format!("write \"{word}\""));
+            return self.fail(Mistake { help, ..self.mismatch("a string") });
+        }
+        let text = self.string()?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(value.clone());
         }
@@ -178,20 +176,21 @@ impl<'a> Item<'a> {
 impl<'a> Section<'a> {
     /// A table; keys it should not have are reported at once.
     pub fn of(schema: &'static Schema, table: &'a Table, report: &'a Report<'a>) -> Self {
-        for entry in &table.entries {
-            let key = entry.key.as_str();
-            if !schema.keys.contains(&key) {
-                report.add(&entry.key_place, unknown(schema, key));
-            }
+        // To find what was meant takes a while, and nobody asks about more of them.
+        for entry in table.entries.iter().filter(|entry| !schema.keys.contains(&entry.key.as_str())).take(MOST) {
+            report.add(&entry.key_place, unknown(schema, &entry.key));
         }
         Section { schema, table: Some(table), report }
     }
 
-    /// Whether a key that is not known is nearly one of these.
+    /// Whether an unknown key is probably one of these: then nothing is missing, and its own message says enough.
     pub fn has_nearly(self, keys: &[&str]) -> bool {
         let entries = self.table.map(|table| table.entries.as_slice()).unwrap_or_default();
-        let mut unknown = entries.iter().filter(|entry| !self.schema.keys.contains(&entry.key.as_str()));
-        unknown.any(|entry| nearest(&entry.key, keys.iter().copied()).is_some())
+        let unknown = entries.iter().filter(|entry| !self.schema.keys.contains(&entry.key.as_str()));
+        unknown.take(MOST).any(|entry| {
+            let help = schema::help(self.schema, &entry.key);
+            help.is_some_and(|help| keys.iter().any(|key| help.contains(&format!("“{key}”"))))
+        })
     }
 
     pub fn entry(self, key: &str) -> Option<&'a Entry> {

@@ -15,6 +15,7 @@ mod parse;
 mod schema;
 mod sources;
 mod suggest;
+mod syntax;
 mod template;
 mod tree;
 mod verbatim_sections;

@@ -157,8 +157,22 @@ const FOREIGN: &[(&[&str], &str)] = &[
     (&["tz"], "berth's key is “timezone”"),
     (&["group", "groupadd", "supplementarygroups"], "berth's key is “groups”"),
     (&["reload"], "berth's keys are “reload-signal” and “reload-command”"),
+    (&["container", "services"], "the container's keys stand at the top of the file, in no [section]"),
+    (&["files"], "berth's section is [[mount]]"),
     (&["build", "dockerfile"], "berth builds no images; build it elsewhere and name it as “image”"),
     (&["capabilities"], "berth's section is [security.capabilities]"),
+];
+
+/// fstab's, mount(8)'s and other engines' words for the keys of a mount.
+const MOUNT_WORDS: &[(&[&str], &str)] = &[
+    (&["src", "what", "from", "host", "hostpath"], "source"),
+    (&["dst", "dest", "destination", "where", "to", "container", "mountpoint", "path"], "target"),
+    (&["ro"], "read-only"),
+    (&["tmpfssize"], "size"),
+    (&["tmpfsmode"], "mode"),
+    (&["kind", "fstype"], "type"),
+    (&["lowerdir"], "lower"),
+    (&["upperdir"], "upper"),
 ];
 
 /// What was probably meant by a key that `here` does not have.
@@ -166,6 +180,11 @@ pub fn help(here: &Schema, key: &str) -> Option<String> {
     let wanted = plain(key);
     let did_you_mean = |known: &str| format!("did you mean “{known}”?");
     if let Some(known) = here.keys.iter().chain(here.later).find(|known| plain(known) == wanted) {
+        return Some(did_you_mean(known));
+    }
+    if here.header == "[[mount]]"
+        && let Some((_, known)) = MOUNT_WORDS.iter().find(|(words, _)| words.contains(&wanted.as_str()))
+    {
         return Some(did_you_mean(known));
     }
     if here.header == "[namespaces]" && matches!(key, "user" | "network" | "net") {

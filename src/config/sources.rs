@@ -55,11 +55,7 @@ impl Sources {
         let roots: Vec<PathBuf> = scope.container_roots().collect();
         let stems = stems(name);
         let main = stems.iter().rev().find_map(|stem| {
-            roots
-                .iter()
-                .rev()
-                .map(|root| root.join(format!("{stem}.toml")))
-                .find(|path| path.symlink_metadata().is_ok())
+            roots.iter().rev().map(|root| root.join(format!("{stem}.toml"))).find(|path| is_there(path))
         });
         let Some(main) = main else {
             let close = close_name(scope, name);
@@ -124,6 +120,14 @@ impl Sources {
     /// What the files mean together, or everything that is wrong with them.
     pub fn parse(&self) -> Result<Container, Diagnostics> {
         decode::container(self)
+    }
+}
+
+/// What cannot be looked at counts: reading it will say why.
+fn is_there(path: &Path) -> bool {
+    match path.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
     }
 }
 

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::diagnostics::{Mistake, Report};
+use super::diagnostics::Report;
+use super::syntax;
 
 /// A stretch of one source file: its index in the sources, and bytes of its text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,31 +86,26 @@ pub fn read(file: usize, text: &str, report: &Report) -> Option<Table> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut last_line = None;
     for error in &errors {
-        let place = Place::new(file, error.span().unwrap_or(text.len()..text.len()));
-        let line = text[..text.floor_char_boundary(place.start)].matches('\n').count();
+        let mut place = Place::new(file, error.span().unwrap_or(text.len()..text.len()));
+        let line = line_of(text, place.start);
         // What follows on the same line is mostly the parser finding its way back.
         if last_line != Some(line) {
-            report.add(&place, Mistake::from(sentence(error.message())));
+            let mistake = syntax::explain(text, &mut place, error.message());
+            report.add(&place, mistake);
         }
         last_line = Some(line);
     }
     errors.is_empty().then(|| Reader { file, report }.table(table.get_ref()))
 }
 
-/// The parser's wording with our quotation marks.
-fn sentence(message: &str) -> String {
-    let mut out = String::new();
-    let mut open = false;
-    for next in message.chars() {
-        match next {
-            '`' => {
-                out.push(if open { '”' } else { '“' });
-                open = !open;
-            }
-            _ => out.push(next),
-        }
-    }
-    out
+/// The line of a byte, from 1.
+pub fn line_of(text: &str, at: usize) -> usize {
+    text[..boundary(text, at)].matches('\n').count() + 1
+}
+
+/// The nearest place at or before `at` where a character starts.
+pub fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 struct Reader<'a> {

@@ -47,8 +47,9 @@ fn run(argv: &[CString]) -> Result<i32, (&'static str, Errno)> {
         rustix::process::set_child_subreaper(reaper).map_err(|errno| ("prctl(PR_SET_CHILD_SUBREAPER)", errno))?;
     }
     let Some(payload) = clone::fork().map_err(|errno| ("fork", errno))? else { become_payload(argv) };
-    // A socket that the payload closes must be closed, and a mount it leaves must be free.
-    descriptors::close_from(3).map_err(|errno| ("close_range", errno))?;
+    // A socket that the payload closes must be closed, and a mount it leaves must be free. An old profile may not know
+    // close_range; then sockets close with the container.
+    let _ = descriptors::close_from(3);
     rustix::process::chdir(c"/").map_err(|errno| ("chdir(/)", errno))?;
     loop {
         match signal::next() {

@@ -1,4 +1,5 @@
-//! What the payload may ask of the kernel: a readable policy or an OCI engine's profile, compiled to BPF. Pure.
+//! What the payload may ask of the kernel: a readable policy or an OCI engine's profile, compiled to BPF. Pure, but for
+//! asking which kernel runs, on which a profile's rules may depend.
 //!
 //! Both are read into one form, a [`filter::Filter`], which [`program`] makes into instructions. Loading them is
 //! `sys::privilege`'s.

@@ -76,6 +76,7 @@ fn the_example_means_what_it_says() {
     assert_eq!(network.hosts, map(&[("db", "10.88.0.20")]));
     assert_eq!(network.resolv_conf, ResolvConf::Auto);
     assert_eq!(container.verbatim, verbatim());
+    berth::unit::properties(&container, None).unwrap();
 }
 
 fn mounts() -> Vec<Mount> {

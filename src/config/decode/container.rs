@@ -21,15 +21,15 @@ pub fn decode(root: Section) -> Container {
         autostart: root.flag("autostart"),
         boot: root.flag("boot"),
         init: root.flag("init"),
-        entrypoint: root.read("entrypoint", Item::strings),
+        entrypoint: root.read("entrypoint", process::command),
         command: root.read("command", process::command),
         environment: process::environment(root),
         environment_files: root.list("environment-files", |item| item.parsed(parse::environment_file)),
         environment_pass: root.list("environment-pass", process::passed_variable),
         http_proxy: root.flag("http-proxy"),
         working_directory: root.read("working-directory", |item| item.parsed(parse::absolute)),
-        user: root.read("user", process::user),
-        groups: root.list("groups", |item| item.amount("a string", parse::user_or_group)),
+        user: root.read("user", |item| item.amount("a string or an integer", parse::user)),
+        groups: root.list("groups", |item| item.amount("a string or an integer", parse::user_or_group)),
         umask: root.read("umask", process::umask).unwrap_or(0o022),
         hostname: root.read("hostname", |item| item.parsed(parse::hostname)),
         timezone: root.read("timezone", timezone).unwrap_or(Timezone::Host),
@@ -63,9 +63,8 @@ fn source(root: Section) -> RootSource {
         (Some(image), Some(rootfs)) => {
             let (second, first) = if image > rootfs { (image, rootfs) } else { (rootfs, image) };
             let message = "“image” and “rootfs” exclude each other: a container has one root";
-            let line = root.report.line(first);
-            let file = if first.file == second.file { String::new() } else { " of another file".to_owned() };
-            root.report.add(second, Mistake::new(message, format!("the other one is in line {line}{file}; keep one")));
+            let other = root.report.seen_from(second, first);
+            root.report.add(second, Mistake::new(message, format!("the other one is in {other}; keep one of the two")));
         }
         // A key that is nearly one of the two is reported already.
         (None, None) if root.has_nearly(&["image", "rootfs"]) => {}

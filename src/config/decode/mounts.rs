@@ -57,8 +57,8 @@ pub fn decode(root: Section) -> Vec<Mount> {
     for (place, section) in root.sections("mount", &schema::MOUNT) {
         let Some(mount) = mount(&place, section) else { continue };
         if let Some((first, _)) = mounts.iter().find(|(_, other)| other.target == mount.target) {
-            let line = root.report.line(first);
-            let message = format!("{} has a mount already, from line {line}", mount.target.display());
+            let other = root.report.seen_from(&place, first);
+            let message = format!("{} has a mount already, from {other}", mount.target.display());
             section.refuse("target", Mistake::new(message, "one mount would hide the other; keep one"));
         }
         mounts.push((place, mount));
@@ -74,7 +74,7 @@ fn mount(place: &Place, section: Section) -> Option<Mount> {
     for (key, types) in KEYS.iter().filter(|(_, types)| !types.contains(&kind)) {
         let names: Vec<&str> = types.iter().map(|other| type_name(*other)).collect();
         let message = format!("“{key}” does not belong to a mount of type “{}”", type_name(kind));
-        section.refuse(key, Mistake::new(message, format!("it belongs to {}", names.join(", "))));
+        section.refuse(key, Mistake::new(message, format!("it is a key of type {}", names.join(", "))));
     }
     let read_only = section.flag("read-only");
     let options = section.list("options", |item| option(item, read_only));
@@ -89,7 +89,7 @@ fn mount(place: &Place, section: Section) -> Option<Mount> {
     };
     let target = match section.item("target") {
         Some(item) => item.parsed(parse::mount_target),
-        None => missing(place, section, "target", "/path/in/the/container"),
+        None => missing(place, section, "target", "\"/path/in/the/container\""),
     };
     Some(Mount { target: target?, kind: detail?, read_only, options })
 }
@@ -114,7 +114,7 @@ fn type_name(kind: Type) -> &'static str {
 fn bind(place: &Place, section: Section) -> Option<MountKind> {
     let source = match section.item("source") {
         Some(item) => item.parsed(|text| parse::absolute(text).map_err(|mistake| volume(text, mistake))),
-        None => missing(place, section, "source", "/path/on/the/host"),
+        None => missing(place, section, "source", "\"/path/on/the/host\""),
     };
     Some(MountKind::Bind {
         recursive: section.read("recursive", Item::boolean).unwrap_or(true),
@@ -140,18 +140,16 @@ fn overlay(place: &Place, section: Section) -> Option<MountKind> {
             true => item.fail("expected at least one directory"),
             false => Some(lower),
         }),
-        None => {
-            let mistake = Mistake::new("this mount has no “lower”", "write lower = [\"/directory\"]");
-            section.report.add(place, mistake);
-            None
-        }
+        None => missing(place, section, "lower", "[\"/directory\"]"),
     };
     Some(MountKind::Overlay { lower: lower?, upper })
 }
 
 fn missing<T>(place: &Place, section: Section, key: &str, example: &str) -> Option<T> {
-    let mistake = Mistake::new(format!("this mount has no “{key}”"), format!("write {key} = {example:?}"));
-    section.report.add(place, mistake);
+    if !section.has_nearly(&[key]) {
+        let mistake = Mistake::new(format!("this mount has no “{key}”"), format!("write {key} = {example}"));
+        section.report.add(place, mistake);
+    }
     None
 }
 

@@ -54,20 +54,17 @@ fn later(mode: &str) -> Mistake {
 fn hosts(item: Item) -> Option<BTreeMap<String, String>> {
     let mut hosts = BTreeMap::new();
     for entry in item.entries()? {
+        if parse::address(&entry.key).is_ok() {
+            let message = format!("“{}” is an address, not a host name", entry.key);
+            item.report.add(&entry.key_place, Mistake::new(message, "the name stands first: NAME = \"ADDRESS\""));
+            continue;
+        }
         if let Err(mistake) = parse::hostname(&entry.key) {
-            item.report.add(&entry.key_place, host_help(&entry.key, mistake));
+            item.report.add(&entry.key_place, mistake);
         }
         if let Some(address) = Item::of(entry, item.report).parsed(parse::address) {
             hosts.insert(entry.key.clone(), address);
         }
     }
     Some(hosts)
-}
-
-/// `ADDRESS = "name"`, as in the file itself, is the wrong way round here.
-fn host_help(key: &str, mistake: Mistake) -> Mistake {
-    match parse::address(key) {
-        Ok(_) => mistake.help("the name stands first: name = \"address\""),
-        Err(_) => mistake,
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section};
 use crate::config::tree::{Entry, Value};
-use crate::config::{LimitRange, Reload, ResourceLimit, Signal, UserSpec, parse};
+use crate::config::{LimitRange, Reload, ResourceLimit, Signal, parse};
 use crate::unit::signal as signals;
 
 /// A list of words; `[]` is a command of none. A shell's line is no list.
@@ -37,7 +37,7 @@ pub fn environment(root: Section) -> BTreeMap<String, String> {
         item.fail::<()>(Mistake::new("expected a table, found an array", help));
         return BTreeMap::new();
     }
-    map(item, |key| parse::environment_name(key), |item| item.string().map(str::to_owned))
+    map(item, parse::environment_name, |item| item.string().map(str::to_owned))
 }
 
 pub fn passed_variable(item: Item) -> Option<String> {
@@ -49,7 +49,7 @@ pub fn passed_variable(item: Item) -> Option<String> {
 
 pub fn labels(root: Section, key: &str) -> BTreeMap<String, String> {
     let Some(item) = root.item(key) else { return BTreeMap::new() };
-    map(item, |name| parse::label_key(name), |item| item.string().map(str::to_owned))
+    map(item, parse::label_key, |item| item.string().map(str::to_owned))
 }
 
 /// A table of the user's own names.
@@ -68,13 +68,6 @@ fn map<'a, T>(
         }
     }
     map
-}
-
-pub fn user(item: Item) -> Option<UserSpec> {
-    match &item.node.value {
-        Value::Integer(id) => item.fail(Mistake::new("expected a string, found an integer", format!("write \"{id}\""))),
-        _ => item.parsed(parse::user),
-    }
 }
 
 /// By name: numbers differ between machines.

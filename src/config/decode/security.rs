@@ -1,5 +1,7 @@
 //! `[namespaces]` and `[security]`.
 
+use std::path::PathBuf;
+
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section, not_one_of};
 use crate::config::{
@@ -34,7 +36,7 @@ fn namespace(item: Item) -> Option<NamespaceMode> {
 }
 
 pub fn decode(section: Section) -> Security {
-    let paths = |key| section.list(key, |item| item.parsed(parse::mount_target));
+    let paths = |key| section.list(key, |item| item.parsed(part_of_the_root));
     Security {
         privileged: section.flag("privileged"),
         insecure: section.list("insecure", hole),
@@ -43,10 +45,19 @@ pub fn decode(section: Section) -> Security {
         apparmor: section.read("apparmor", apparmor).unwrap_or(AppArmor::Default),
         selinux_label: section.read("selinux-label", selinux_label),
         masked_paths: paths("masked-paths"),
-        unmasked_paths: paths("unmasked-paths"),
+        unmasked_paths: section.list("unmasked-paths", |item| item.parsed(parse::absolute)),
         read_only_paths: paths("read-only-paths"),
         capabilities: capabilities(section.section("capabilities", &schema::CAPABILITIES)),
         user_namespace: user_namespace(section.section("user-namespace", &schema::USER_NAMESPACE)),
+    }
+}
+
+fn part_of_the_root(text: &str) -> Result<PathBuf, Mistake> {
+    match parse::absolute(text)? {
+        path if path.parent().is_none() => {
+            Err(Mistake::new("“/” is the whole root", "write read-only = true for a root that cannot be written"))
+        }
+        path => Ok(path),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[unit]`, `[service]`, `[resources]` and `[install]`: systemd's own names, an allow-list, every value checked.
 
-use crate::config::diagnostics::Mistake;
+use crate::config::diagnostics::{MOST, Mistake};
 use crate::config::item::{Item, Section};
 use crate::config::schema;
 use crate::config::suggest::{nearest, plain};
@@ -22,16 +22,13 @@ pub fn decode(root: Section) -> Vec<VerbatimSetting> {
             }
         };
         for entry in entries {
-            match Setting::verbatim(section, &entry.key) {
-                Some(setting) => {
-                    settings.extend(values(setting, Item::of(entry, root.report)).map(|values| VerbatimSetting {
-                        section,
-                        key: entry.key.clone(),
-                        values,
-                    }))
-                }
-                None => root.report.add(&entry.key_place, unknown(section, entry)),
-            }
+            let Some(setting) = Setting::verbatim(section, &entry.key) else { continue };
+            let values = values(setting, Item::of(entry, root.report));
+            settings.extend(values.map(|values| VerbatimSetting { section, key: entry.key.clone(), values }));
+        }
+        let strangers = entries.iter().filter(|entry| Setting::verbatim(section, &entry.key).is_none());
+        for entry in strangers.take(MOST) {
+            root.report.add(&entry.key_place, unknown(section, entry));
         }
     }
     settings
