@@ -43,11 +43,13 @@ fn a_terminal_is_one_inside_and_follows_a_resize() {
 import fcntl, os, pty, select, struct, sys, termios
 def resize(rows, columns):
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+seen = b""
 def until(wanted):
-    seen = b""
+    global seen
     while wanted not in seen:
         if not select.select([master], [], [], 10)[0]: sys.exit(f"no {wanted} in {seen}")
         seen += os.read(master, 4096)
+    seen = seen[seen.index(wanted) + len(wanted):]
 pid, master = pty.fork()
 if pid == 0:
     os.read(0, 1)
