@@ -7,6 +7,7 @@ use super::target::{reason, unit_of, units_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::unit::manager::{Job, Systemd};
+use crate::unit::template::TRANSIENT;
 
 /// Start containers that have a file, and wait until they are ready
 #[derive(Debug, Args)]
@@ -54,11 +55,17 @@ impl Start {
 impl Stop {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         with_systemd(scope, async |systemd| {
-            for unit in units_of(scope, systemd, &self.names).await? {
+            let units = units_of(scope, systemd, &self.names).await?;
+            for unit in &units {
                 // systemd refuses to stop a frozen unit. One that is not frozen, or cannot be, says so here.
-                let _ = systemd.thaw(&unit).await;
+                let _ = systemd.thaw(unit).await;
             }
-            jobs(scope, systemd, Job::Stop, &self.names).await
+            let stopped = jobs(scope, systemd, Job::Stop, &self.names).await;
+            for unit in units.iter().filter(|unit| unit.starts_with(TRANSIENT)) {
+                // One that had to be killed counts as failed and would stay; it was stopped on purpose.
+                let _ = systemd.reset_failed(unit).await;
+            }
+            stopped
         })
     }
 }

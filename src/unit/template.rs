@@ -10,6 +10,9 @@ use super::{PropertyError, ValueError};
 use crate::config::{Container, ContainerName};
 use crate::image::ImageRecord;
 
+/// Names of transient units begin so.
+pub const TRANSIENT: &str = "berth-run-";
+
 pub const EXECUTOR: &str = "/usr/lib/berth/berth-executor";
 
 /// Every setting but the command lines, which name the container in another way in a transient unit.
@@ -46,7 +49,7 @@ pub enum TransientError {
 
 /// The unit that runs a container no file in the roots declares: `berth-run-NAME.service`.
 pub fn unit_name(name: &ContainerName) -> String {
-    format!("berth-run-{}.service", name.machine())
+    format!("{TRANSIENT}{}.service", name.machine())
 }
 
 /// Everything `StartTransientUnit` needs for `unit`: the template's settings, then the container's own, with every
