@@ -176,7 +176,7 @@ def main(image):
     of_crun = ["crun", "run", "--bundle", "/srv/bench/bundle", "bench"]
     compare("berth-executor bare", ["/usr/lib/berth/berth-executor", "bare", "/srv/bench/bare.toml"], "crun run", of_crun, 1.0)
     run("systemctl", "start", "container@idle")
-    subprocess.Popen(["crun", "run", "--bundle", "/srv/bench/idle", "idle"], stdin=subprocess.DEVNULL)
+    crun = subprocess.Popen(["crun", "run", "--bundle", "/srv/bench/idle", "idle"], stdin=subprocess.DEVNULL)
     time.sleep(1)
     exec_of_berth = ["berthctl", "exec", "idle", "--", "/bin/true"]
     compare("berthctl exec", exec_of_berth, "crun exec", ["crun", "exec", "idle", "/bin/true"], 1.5)
@@ -184,7 +184,8 @@ def main(image):
     print(f"{'resident beside an idle container':<38}{held:>8}   bytes{'= 0':>60}{'' if held == 0 else '  MISSED'}")
     if held:
         missed.append("resident")
-    run("crun", "delete", "--force", "idle")
+    crun.kill()
+    subprocess.run(["crun", "delete", "--force", "idle"], capture_output=True)
     run("systemctl", "kill", "-s", "KILL", "container@idle")
     if missed:
         sys.exit(f"missed: {', '.join(missed)}")
