@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// In seconds: a script that hangs exits with 124 and fails its test, not the whole run.
+const PATIENCE_FOR_A_SCRIPT: &str = "120";
+
 /// A booted host with berth installed.
 pub struct Host {
     name: String,
@@ -39,7 +42,8 @@ impl Host {
 
     /// Runs a bash script on the host, as root.
     pub fn run(&self, script: &str) -> Output {
-        let output = self.command(["bash", "-c", script]).stdin(Stdio::null()).output().unwrap();
+        let script_in_time = ["timeout", "--kill-after=5", PATIENCE_FOR_A_SCRIPT, "bash", "-c", script];
+        let output = self.command(script_in_time).stdin(Stdio::null()).output().unwrap();
         Output {
             script: script.to_owned(),
             code: output.status.code(),
