@@ -62,7 +62,9 @@ pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Erro
     let prepared = prepare(scope, name, &sources, Some(claim), inherited, kind)?;
     hand_over(&prepared)?;
     prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    prepared.registration.into_iter().for_each(Registration::wait);
+    if let Some(registration) = prepared.registration {
+        registration.wait(&prepared.newborn.pidfd);
+    }
     Ok(())
 }
 
@@ -79,7 +81,9 @@ pub fn in_scope(scope: &Scope, name: &ContainerName, socket: &str) -> Result<(),
     let line = format!("{}\n", prepared.newborn.pid.as_raw_nonzero());
     socket.write_all(line.as_bytes()).call(|| "write").at(step)?;
     prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    prepared.registration.into_iter().for_each(Registration::wait);
+    if let Some(registration) = prepared.registration {
+        registration.wait(&prepared.newborn.pidfd);
+    }
     Ok(())
 }
 
@@ -216,7 +220,10 @@ fn set_up(
     newborn.channel.send_handles(&sent).call(|| "sendmsg").at(step)?;
     newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
     // While the other side sets itself up; a start never waits for machined before the payload runs.
-    let registration = (kind != Kind::Bare).then(|| Registration::begin(&plan.name, newborn.pid, plan.tree()));
+    let registration = match kind {
+        Kind::Bare => None,
+        _ => Registration::begin(&plan.name, newborn.pid, plan.tree()),
+    };
     match newborn.channel.receive().call(|| "recvmsg").at(step)? {
         Some(Message::Ready) => Ok((newborn, process, registration)),
         Some(Message::Failed(exit_code, text)) => Err(Error::Inside { exit_code, text }),
