@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::target::{reason, unit_of, units_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
+use crate::machine::expect_moves;
 use crate::unit::manager::{Job, Systemd};
 use crate::unit::template::TRANSIENT;
 
@@ -39,6 +40,7 @@ pub struct Reload {
 
 impl Start {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        expect_moves();
         with_systemd(scope, async |systemd| {
             for name in &self.names {
                 if unit_of(scope, systemd, name).await? != name.unit() {

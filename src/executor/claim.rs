@@ -18,22 +18,15 @@ use crate::machine::Started;
 pub struct Claim(OwnedFd);
 
 impl Claim {
-    /// Takes the name, or fails naming its holder. `stored` is the lock kept over a restart. `patience` is how long
-    /// a holder that is on its way out, or handing the name over, is waited for.
-    pub fn take(
-        scope: &Scope,
-        name: &ContainerName,
-        stored: Option<OwnedFd>,
-        patience: Duration,
-    ) -> Result<Self, Error> {
+    /// Takes the name, or fails naming its holder. `stored` are the unit's own locks, kept over a restart. `patience`
+    /// is how long a holder that is on its way out, or handing the name over, is waited for.
+    pub fn take(scope: &Scope, name: &ContainerName, stored: Vec<OwnedFd>, patience: Duration) -> Result<Self, Error> {
         let step = "claim the name";
         let directory = scope.container_states().join(name.as_str());
         make_private(&directory).at(step)?;
-        if let Some(lock) = stored {
-            // Removed and made anew since? Then the stored lock guards nothing.
-            if same_file(&lock, &directory) {
-                return Ok(Claim(lock));
-            }
+        // Ours already, where the last end could not be tidied up.
+        if let Some(lock) = stored.into_iter().find(|lock| same_file(lock, &directory)) {
+            return Ok(Claim(lock));
         }
         let deadline = Instant::now() + patience;
         loop {

@@ -11,17 +11,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::error::{Context, StepError};
-
-/// Keeps descriptors in the unit's store: systemd holds them until the unit ends, over restarts too.
-pub fn store(name: &str, descriptor: BorrowedFd<'_>) -> Result<(), StepError> {
-    let state = [NotifyState::Fdstore, NotifyState::Fdname(format!("berth-{name}"))];
-    send(&state, &[descriptor.as_raw_fd()])
-}
-
-/// Takes a stored descriptor out again, before another of its name goes in.
-pub fn discard(name: &str) -> Result<(), StepError> {
-    send(&[NotifyState::FdstoreRemove, NotifyState::Fdname(format!("berth-{name}"))], &[])
-}
+use super::inherited::OURS;
 
 /// One line for `systemctl status`. Best effort: the journal has the whole.
 pub fn status(text: &str) {
@@ -29,14 +19,26 @@ pub fn status(text: &str) {
     let _ = notify(false, &[NotifyState::Status(line.to_owned())]);
 }
 
-/// Makes `payload` the unit's main process and waits until systemd has taken note of it.
-pub fn main_process(payload: Pid, ready: bool) -> Result<(), StepError> {
-    let mut state =
-        vec![NotifyState::Other(format!("MAINPID={}", payload.as_raw_nonzero())), NotifyState::Status(String::new())];
+/// Has systemd hold `locks` until the unit ends, in place of those of its last start.
+pub struct Locks<'a> {
+    pub locks: Vec<BorrowedFd<'a>>,
+    pub replace: bool,
+}
+
+/// Makes `payload` the unit's main process and waits until systemd has taken note of it. One message: each wakes up a
+/// systemd that has other things to do.
+pub fn main_process(payload: Pid, ready: bool, locks: &Locks) -> Result<(), StepError> {
+    let name = NotifyState::Fdname(OURS.to_owned());
+    if locks.replace {
+        send(&[NotifyState::FdstoreRemove, name.clone()], &[])?;
+    }
+    let main = NotifyState::Other(format!("MAINPID={}", payload.as_raw_nonzero()));
+    let mut state = vec![NotifyState::Fdstore, name, main, NotifyState::Status(String::new())];
     if ready {
         state.push(NotifyState::Ready);
     }
-    send(&state, &[])?;
+    let descriptors: Vec<i32> = locks.locks.iter().map(AsRawFd::as_raw_fd).collect();
+    send(&state, &descriptors)?;
     barrier()
 }
 

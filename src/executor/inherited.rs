@@ -5,15 +5,17 @@ use std::os::fd::OwnedFd;
 
 use crate::sys::descriptors::adopt;
 
-/// Names of our own stored descriptors begin so; a socket unit's `FileDescriptorName=` must not.
-const OURS: &str = "berth-";
+/// Our own stored descriptors are called so; a socket unit's `FileDescriptorName=` must not be.
+pub const OURS: &str = "berth-locks";
 
 const FIRST: i32 = 3;
 
 #[derive(Default)]
 pub struct Inherited {
-    /// By the rest of their name.
-    pub ours: Vec<(String, OwnedFd)>,
+    /// Locks of this unit's last start.
+    pub ours: Vec<OwnedFd>,
+    /// There were some.
+    pub restarted: bool,
     /// For the payload, in order.
     pub sockets: Vec<(String, OwnedFd)>,
 }
@@ -31,18 +33,14 @@ impl Inherited {
         for offset in 0..number("LISTEN_FDS").unwrap_or(0) as i32 {
             let name = names.next().unwrap_or("unknown");
             let Some(fd) = adopt(FIRST + offset) else { continue };
-            match name.strip_prefix(OURS) {
-                Some(name) => inherited.ours.push((name.to_owned(), fd)),
-                None => inherited.sockets.push((name.to_owned(), fd)),
+            match name {
+                OURS => {
+                    inherited.ours.push(fd);
+                    inherited.restarted = true;
+                }
+                _ => inherited.sockets.push((name.to_owned(), fd)),
             }
         }
         inherited
-    }
-
-    /// Takes one of ours out, by its name or the beginning of it; returns the rest of the name.
-    pub fn take_ours(&mut self, prefix: &str) -> Option<(String, OwnedFd)> {
-        let at = self.ours.iter().position(|(name, _)| name.starts_with(prefix))?;
-        let (name, fd) = self.ours.remove(at);
-        Some((name[prefix.len()..].to_owned(), fd))
     }
 }

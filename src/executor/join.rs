@@ -108,11 +108,10 @@ fn until_running(channel: &Channel) -> Result<Option<OwnedFd>, Error> {
 
 fn process(payload: &Process, request: &Request) -> Process {
     let mut process = payload.clone();
-    let inherited = payload.environment.iter().filter(|entry| {
-        // Addressed to the payload alone.
-        !["NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_"].iter().any(|name| entry.starts_with(name))
-            && !(request.user.is_some() && entry.starts_with("HOME="))
-    });
+    // Addressed to the payload alone; and another user has another home.
+    let mut not_passed = vec!["NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_"];
+    not_passed.extend(request.user.is_some().then_some("HOME="));
+    let inherited = payload.environment.iter().filter(|entry| !not_passed.iter().any(|name| entry.starts_with(name)));
     process.environment = merge_environment(inherited.chain(&request.environment).map(String::as_str));
     if !request.command.is_empty() {
         process.argv = request.command.clone();

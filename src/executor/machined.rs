@@ -2,9 +2,12 @@
 //!
 //! Never a reason for a start to fail: everything of berth's own works without machined.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
 use zbus::Connection;
 
@@ -20,19 +23,28 @@ const EXISTS: [&str; 3] =
     ["org.freedesktop.machine1.MachineExists", "org.freedesktop.DBus.Error.FileExists", "System.Error.EEXIST"];
 
 /// A leader being made known, in a thread of its own.
-pub struct Registration(JoinHandle<()>);
+pub struct Registration {
+    /// Closed when it is done.
+    done: OwnedFd,
+}
 
 impl Registration {
     /// Under the container's machine name, in place of an entry that an earlier leader left behind.
-    pub fn begin(name: &ContainerName, leader: Pid, tree: Option<&Path>) -> Self {
+    pub fn begin(name: &ContainerName, leader: Pid, tree: Option<&Path>) -> Option<Self> {
+        let (done, open) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).ok()?;
         let machine = name.machine();
         let tree = tree.map(PathBuf::from);
-        Registration(std::thread::spawn(move || register(&machine, leader, tree.as_deref())))
+        std::thread::spawn(move || {
+            register(&machine, leader, tree.as_deref());
+            drop(open);
+        });
+        Some(Registration { done })
     }
 
-    pub fn wait(self) {
-        // It says nothing, whether it worked or not.
-        let _ = self.0.join();
+    /// Until it is done, or there is no leader any more: systemd ends the unit then and would have to kill us.
+    pub fn wait(self, leader: &OwnedFd) {
+        let mut watched = [PollFd::new(&self.done, PollFlags::empty()), PollFd::new(leader, PollFlags::IN)];
+        while poll(&mut watched, None) == Err(Errno::INTR) {}
     }
 }
 

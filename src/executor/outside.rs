@@ -4,6 +4,7 @@
 //! does. A detached mount needs no path and vanishes with its last descriptor.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -104,19 +105,20 @@ impl Outside<'_> {
     }
 
     fn open_root(&self, lower: &Lower, writable: &WritableLayer) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
-        let lower = match lower {
-            Lower::Layers { directory, .. } => self.tree(directory)?,
-            Lower::Tree(tree) => self.tree(tree)?,
+        let (lower, top) = match lower {
+            Lower::Layers { directory, names } => (self.tree(directory)?, names.last().map(|top| directory.join(top))),
+            Lower::Tree(tree) => (self.tree(tree)?, Some(tree.clone())),
         };
+        let top = top.as_deref();
         let directory = match writable {
             WritableLayer::Memory => return Ok(vec![lower]),
             WritableLayer::Fresh { directory } => {
                 remove_tree(directory)?;
-                make_writable(directory)?;
+                make_writable(directory, top)?;
                 directory
             }
             WritableLayer::Kept { directory, made_for } => {
-                self.keep_writable(directory, made_for)?;
+                self.keep_writable(directory, made_for, top)?;
                 directory
             }
         };
@@ -124,7 +126,7 @@ impl Outside<'_> {
     }
 
     /// A kept layer belongs to one image: on another it would show a mixture of both.
-    fn keep_writable(&self, directory: &Path, made_for: &str) -> Result<(), StepError> {
+    fn keep_writable(&self, directory: &Path, made_for: &str, top: Option<&Path>) -> Result<(), StepError> {
         let note = directory.join("made-for");
         match std::fs::read_to_string(&note) {
             Ok(known) if known == made_for => return Ok(()),
@@ -140,7 +142,7 @@ impl Outside<'_> {
         }
         // The note is written last, so a layer without one was never used.
         remove_tree(directory)?;
-        make_writable(directory)?;
+        make_writable(directory, top)?;
         std::fs::write(&note, made_for).call(|| format!("write {}", note.display()))
     }
 
@@ -268,17 +270,12 @@ pub fn map_owners(handles: &[Handle], plan: &Plan, range: Option<&Range>, payloa
             Owners::MappedIfPossible => Owners::Mapped,
             other => other,
         };
-        if !namespaces.contains_key(&key) {
-            let namespace = match key {
-                Owners::Single { uid, gid } => {
-                    idmap::namespace_with(&format!("{uid} {} 1\n", range.base), &format!("{gid} {} 1\n", range.base))
-                }
-                _ => idmap::user_namespace(payload),
-            };
-            namespaces.insert(key, namespace.at(step)?);
-        }
+        let namespace = match namespaces.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(namespace_for(key, range, payload).at(step)?),
+        };
         let recursive = matches!(step, Step::Bind { recursive: true, .. });
-        let change = Change { idmap: Some(namespaces[&key].as_fd()), recursive, ..Change::default() };
+        let change = Change { idmap: Some(namespace.as_fd()), recursive, ..Change::default() };
         match set_attributes(handle.mount.as_fd(), &change) {
             Ok(()) => {}
             // A file system without idmapped mounts, or one that is mapped already.
@@ -290,6 +287,15 @@ pub fn map_owners(handles: &[Handle], plan: &Plan, range: Option<&Range>, payloa
         }
     }
     Ok(())
+}
+
+fn namespace_for(owners: Owners, range: &Range, payload: Pid) -> Result<OwnedFd, StepError> {
+    match owners {
+        Owners::Single { uid, gid } => {
+            idmap::namespace_with(&format!("{uid} {} 1\n", range.base), &format!("{gid} {} 1\n", range.base))
+        }
+        _ => idmap::user_namespace(payload),
+    }
 }
 
 impl Handle {
@@ -306,11 +312,17 @@ fn clone_tree(path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
     open_tree(CWD, path, flags).call(|| format!("open_tree({})", path.display()))
 }
 
-fn make_writable(directory: &Path) -> Result<(), StepError> {
-    for path in [directory.join("upper"), directory.join("work")] {
-        std::fs::create_dir_all(&path).call(|| format!("mkdir({})", path.display()))?;
+/// The root of an overlay is its upper directory's: that one has the owner and mode of the root of `top`.
+fn make_writable(directory: &Path, top: Option<&Path>) -> Result<(), StepError> {
+    let upper = directory.join("upper");
+    for path in [&upper, &directory.join("work")] {
+        std::fs::create_dir_all(path).call(|| format!("mkdir({})", path.display()))?;
     }
-    Ok(())
+    let Some(top) = top else { return Ok(()) };
+    let root = rustix::fs::stat(top).call(|| format!("stat({})", top.display()))?;
+    let owner = (Uid::from_raw(root.st_uid), Gid::from_raw(root.st_gid));
+    rustix::fs::chown(&upper, Some(owner.0), Some(owner.1)).call(|| format!("chown({})", upper.display()))?;
+    rustix::fs::chmod(&upper, Mode::from_raw_mode(root.st_mode & 0o7777)).call(|| format!("chmod({})", upper.display()))
 }
 
 /// Removes a directory of ours and all below it; links are removed, not followed. Absent is as good.

@@ -11,7 +11,6 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use super::error::Error;
-use super::inherited::Inherited;
 use crate::config::ContainerName;
 use crate::plan::UserRange;
 
@@ -28,32 +27,18 @@ pub struct Range {
     pub base: u32,
     pub size: u32,
     /// One lock a slot; none for a range the administrator fixed.
-    locks: Vec<(u32, OwnedFd)>,
+    locks: Vec<OwnedFd>,
 }
 
 impl Range {
     /// `None` where there is no user namespace.
-    pub fn pick(wanted: UserRange, name: &ContainerName, inherited: &mut Inherited) -> Result<Option<Range>, Error> {
+    pub fn pick(wanted: UserRange, name: &ContainerName) -> Result<Option<Range>, Error> {
         match wanted {
             UserRange::Host => Ok(None),
             UserRange::Identity => Ok(Some(Range { base: 0, size: u32::MAX, locks: Vec::new() })),
             UserRange::Fixed { base, size } => Ok(Some(Range { base, size, locks: Vec::new() })),
-            UserRange::Free { size } => match Range::stored(size, inherited) {
-                Some(range) => Ok(Some(range)),
-                None => Range::free(size, name).map(Some),
-            },
+            UserRange::Free { size } => Range::free(size, name).map(Some),
         }
-    }
-
-    /// The range held over a restart.
-    fn stored(size: u32, inherited: &mut Inherited) -> Option<Range> {
-        let mut locks = Vec::new();
-        while let Some((base, lock)) = inherited.take_ours("range-") {
-            locks.push((base.parse().ok()?, lock));
-        }
-        locks.sort_by_key(|(base, _)| *base);
-        let enough = locks.len() as u32 == size.div_ceil(SLOT);
-        enough.then(|| Range { base: locks[0].0, size, locks })
     }
 
     fn free(size: u32, name: &ContainerName) -> Result<Range, Error> {
@@ -74,9 +59,9 @@ impl Range {
         Err(Error::NoRange(size))
     }
 
-    /// Locks to keep while the container runs, with the names they are stored by.
-    pub fn locks(&self) -> impl Iterator<Item = (String, BorrowedFd<'_>)> {
-        self.locks.iter().map(|(base, lock)| (format!("range-{base}"), lock.as_fd()))
+    /// Locks to keep while the container runs.
+    pub fn locks(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.locks.iter().map(AsFd::as_fd)
     }
 
     /// A line of `/proc/PID/uid_map` (user_namespaces(7)).
@@ -98,7 +83,7 @@ fn lock_path(base: u32) -> std::path::PathBuf {
 }
 
 /// systemd takes these with `F_OFD_SETLK`: the lock lives as long as the open file, wherever its descriptor goes.
-fn lock(base: u32) -> Option<(u32, OwnedFd)> {
+fn lock(base: u32) -> Option<OwnedFd> {
     let path = lock_path(base);
     let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
     let open = || open(&path, flags, Mode::from_raw_mode(0o600));
@@ -114,7 +99,7 @@ fn lock(base: u32) -> Option<(u32, OwnedFd)> {
     nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_OFD_SETLK(&whole_file)).ok()?;
     // The last holder may have removed the file between our open and the lock.
     let stat = rustix::fs::fstat(&file).ok()?;
-    (stat.st_nlink > 0).then_some((base, file))
+    (stat.st_nlink > 0).then_some(file)
 }
 
 /// Ids of the host's own users and groups at or past the container range.

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
 
 use super::error::{Context, StepError};
 
@@ -13,7 +14,13 @@ pub fn copy(path: &Path) -> Result<OwnedFd, StepError> {
     let describe = || format!("copy {}", path.display());
     let program = std::fs::read(path).call(describe)?;
     let name = path.file_name().unwrap_or_default();
-    let memory = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).call(|| "memfd_create")?;
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memory = match memfd_create(name, flags | MemfdFlags::EXEC) {
+        // Before Linux 6.3 there was no such flag, and no vm.memfd_noexec to need it.
+        Err(Errno::INVAL) => memfd_create(name, flags),
+        other => other,
+    };
+    let memory = memory.call(|| "memfd_create")?;
     let mut file = std::fs::File::from(memory);
     std::io::Write::write_all(&mut file, &program).call(describe)?;
     let memory = OwnedFd::from(file);

@@ -10,6 +10,7 @@ use super::birth::{Cargo, Newborn, give_birth};
 use super::channel::Message;
 use super::claim::Claim;
 use super::error::{AtStep, Context, Error, StepError};
+use super::handover::Locks;
 use super::inherited::Inherited;
 use super::machined::Registration;
 use super::outside::{Outside, map_owners};
@@ -50,6 +51,8 @@ struct Prepared {
     image_lock: Option<OwnedFd>,
     reload: Option<Reload>,
     registration: Option<Registration>,
+    /// systemd still holds the locks of the unit's last start.
+    restarted: bool,
 }
 
 /// Starts the container and returns once it is systemd's to supervise.
@@ -62,7 +65,9 @@ pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Erro
     let prepared = prepare(scope, name, &sources, Some(claim), inherited, kind)?;
     hand_over(&prepared)?;
     prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    prepared.registration.into_iter().for_each(Registration::wait);
+    if let Some(registration) = prepared.registration {
+        registration.wait(&prepared.newborn.pidfd);
+    }
     Ok(())
 }
 
@@ -79,7 +84,9 @@ pub fn in_scope(scope: &Scope, name: &ContainerName, socket: &str) -> Result<(),
     let line = format!("{}\n", prepared.newborn.pid.as_raw_nonzero());
     socket.write_all(line.as_bytes()).call(|| "write").at(step)?;
     prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    prepared.registration.into_iter().for_each(Registration::wait);
+    if let Some(registration) = prepared.registration {
+        registration.wait(&prepared.newborn.pidfd);
+    }
     Ok(())
 }
 
@@ -108,7 +115,7 @@ pub fn bare(scope: &Scope, file: &Path) -> Result<i32, Error> {
 
 fn claim(scope: &Scope, name: &ContainerName) -> Result<(Claim, Inherited), Error> {
     let mut inherited = Inherited::take();
-    let stored = inherited.take_ours("name").map(|(_, lock)| lock);
+    let stored = std::mem::take(&mut inherited.ours);
     Ok((Claim::take(scope, name, stored, PATIENCE)?, inherited))
 }
 
@@ -118,7 +125,7 @@ fn prepare(
     name: &ContainerName,
     sources: &Sources,
     claim: Option<Claim>,
-    mut inherited: Inherited,
+    inherited: Inherited,
     kind: Kind,
 ) -> Result<Prepared, Error> {
     let container = sources.parse()?;
@@ -130,9 +137,10 @@ fn prepare(
     let reload = if kind == Kind::Declared { reload::if_stale(name, sources, image.as_ref()) } else { None };
     let image_lock = image.as_ref().map(|image| store.lock_image(image)).transpose()?;
     let plan = Plan::new(scope, name, &container, image.as_ref())?;
-    let range = Range::pick(plan.user_namespace, name, &mut inherited)?;
+    let range = Range::pick(plan.user_namespace, name)?;
     let state = scope.container_states().join(name.as_str());
     make_state(&state)?;
+    let restarted = inherited.restarted;
     let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
     let mut started = Started {
         name: name.to_string(),
@@ -154,25 +162,19 @@ fn prepare(
     started.complete().call(|| "read /proc").at("save the state")?;
     started.save(scope).call(|| "write started.json").at("save the state")?;
     let ready_by_payload = plan.ready_by_payload;
-    Ok(Prepared { newborn, ready_by_payload, claim, range, image_lock, reload, registration })
+    Ok(Prepared { newborn, ready_by_payload, claim, range, image_lock, reload, registration, restarted })
 }
 
 /// Gives systemd the locks to keep and the payload to supervise.
 fn hand_over(prepared: &Prepared) -> Result<(), Error> {
-    let step = "keep the locks";
-    let name = prepared.claim.iter().map(|claim| ("name".to_owned(), claim.lock()));
-    for (name, lock) in name.chain(prepared.range.iter().flat_map(Range::locks)) {
-        handover::store(&name, lock).at(step)?;
-    }
-    if let Some(lock) = &prepared.image_lock {
-        // After a restart the last one is still there, perhaps of another image.
-        handover::discard("image").at(step)?;
-        handover::store("image", lock.as_fd()).at(step)?;
-    }
     if let Some(reload) = &prepared.reload {
         reload.wait();
     }
-    handover::main_process(prepared.newborn.pid, !prepared.ready_by_payload).at("hand over to systemd")
+    let name = prepared.claim.iter().map(Claim::lock);
+    let range = prepared.range.iter().flat_map(Range::locks);
+    let image = prepared.image_lock.iter().map(AsFd::as_fd);
+    let locks = Locks { locks: name.chain(range).chain(image).collect(), replace: prepared.restarted };
+    handover::main_process(prepared.newborn.pid, !prepared.ready_by_payload, &locks).at("hand over to systemd")
 }
 
 /// Carries out the plan up to the point where the payload only waits to be released.
@@ -216,7 +218,10 @@ fn set_up(
     newborn.channel.send_handles(&sent).call(|| "sendmsg").at(step)?;
     newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
     // While the other side sets itself up; a start never waits for machined before the payload runs.
-    let registration = (kind != Kind::Bare).then(|| Registration::begin(&plan.name, newborn.pid, plan.tree()));
+    let registration = match kind {
+        Kind::Bare => None,
+        _ => Registration::begin(&plan.name, newborn.pid, plan.tree()),
+    };
     match newborn.channel.receive().call(|| "recvmsg").at(step)? {
         Some(Message::Ready) => Ok((newborn, process, registration)),
         Some(Message::Failed(exit_code, text)) => Err(Error::Inside { exit_code, text }),

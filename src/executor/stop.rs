@@ -15,7 +15,7 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let ours = match &started {
         Some(started) => super::own_unit().is_some_and(|unit| unit == started.unit),
         // Our start failed half-way, or another one is half-way: that one holds the name.
-        None => Claim::take(scope, name, None, Duration::ZERO).is_ok(),
+        None => Claim::take(scope, name, Vec::new(), Duration::ZERO).is_ok(),
     };
     if !ours {
         return Ok(());
@@ -29,9 +29,10 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
 /// State, fresh writable layer, id range, machined's entry. Goes on past a failure and reports the first one: what can
 /// be tidied is.
 pub fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
-    let removed = remove_traces(scope, name);
-    machined::unregister(name);
-    removed
+    std::thread::scope(|threads| {
+        threads.spawn(|| machined::unregister(name));
+        remove_traces(scope, name)
+    })
 }
 
 /// The kernel drops signals to the first process of a PID namespace that it does not handle (pid_namespaces(7)).

@@ -1,11 +1,13 @@
 //! What is running: list, status, exec, logs.
 
 mod attend;
+mod cgroup;
 mod processes;
 mod started;
 mod terminal;
 
 pub use attend::{Console, Signals, attend, attend_until};
+pub use cgroup::expect_moves;
 pub use processes::{Group, Process};
 pub use started::{ReloadAction, Started};
 pub use terminal::RawTerminal;

@@ -245,8 +245,12 @@ impl Systemd {
     async fn until_over(&self, unit: &str) -> Result<Option<Ended>, ManagerError> {
         let path = self.manager.load_unit(unit).await?;
         let mut changes = self.changes(&path).await?;
-        while !is_over(&self.property::<String>(&path, UNIT, "ActiveState").await?) {
-            changes.next().await.ok_or(ManagerError::Closed)?.map_err(ManagerError::from)?;
+        let mut active: String = self.property(&path, UNIT, "ActiveState").await?;
+        while !is_over(&active) {
+            let change = changes.next().await.ok_or(ManagerError::Closed)??;
+            if let Some(changed) = active_state(&change) {
+                active = changed;
+            }
         }
         Ok(self.ended(&path).await)
     }
@@ -313,6 +317,13 @@ fn done(unit: String, result: String) -> Result<(), ManagerError> {
         "done" | "skipped" => Ok(()),
         _ => Err(ManagerError::Job { unit, result }),
     }
+}
+
+/// What a `PropertiesChanged` signal says of it, which most do not.
+fn active_state(change: &zbus::Message) -> Option<String> {
+    let body = change.body();
+    let (_, mut changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) = body.deserialize().ok()?;
+    changed.remove("ActiveState")?.try_into().ok()
 }
 
 fn is_over(active: &str) -> bool {

@@ -90,7 +90,7 @@ fn properties(block: &str) -> Shown {
     for (name, value) in block.lines().filter_map(|line| line.split_once('=')) {
         // What a command did is no setting of it.
         let value = value.split(" ; start_time=").next().unwrap_or_default();
-        let words = shown.entry(name.to_owned()).or_insert_with(Vec::new);
+        let words = shown.entry(name.to_owned()).or_default();
         words.extend(value.split_whitespace().map(str::to_owned));
         words.sort();
     }

@@ -116,7 +116,9 @@ impl Options {
                 document[key] = value(array(list));
             }
         }
-        let environment: Vec<String> = self.env.iter().filter_map(|entry| with_our_value(entry)).collect();
+        let terminal = self.tty.then(|| "TERM".to_owned());
+        let environment: Vec<String> =
+            terminal.iter().chain(&self.env).filter_map(|entry| with_our_value(entry)).collect();
         pairs(&mut document, "environment", "--env", &environment)?;
         pairs(&mut document, "labels", "--label", &self.label)?;
         pairs(&mut document, "sysctls", "--sysctl", &self.sysctl)?;

@@ -12,11 +12,12 @@ use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
 use crate::config::Notify;
-use crate::machine::{Signals, attend_until};
+use crate::machine::{Signals, attend_until, expect_moves};
 use crate::unit::manager::{Ended, ManagerError};
 
 pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options: &Options) -> Result<i32, Failure> {
     let signals = Signals::hold()?;
+    expect_moves();
     let (controller, descriptors) = match prepared.container.tty {
         true => {
             let Terminal { controller, terminal } = Terminal::open()?;

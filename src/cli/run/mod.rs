@@ -17,6 +17,7 @@ use super::target::{reason, with_systemd};
 use crate::Scope;
 use crate::config::{Container, ContainerName, RootSource, SourceFile, Sources};
 use crate::image::{ImageRecord, Store};
+use crate::machine::expect_moves;
 use reservation::Reservation;
 
 /// Run a container in a transient unit
@@ -116,6 +117,7 @@ impl Run {
             return Err(Failure::new("a terminal needs somebody at it: --detach and a terminal cannot go together"));
         }
         let unit = unit::Unit::new(prepared)?;
+        expect_moves();
         with_systemd(scope, async |systemd| {
             let properties = unit.properties()?;
             let mut transient = systemd.start_transient(&unit.name, &unit::borrowed(&properties)).await?;

@@ -18,7 +18,7 @@ pub struct Reservation(Claim);
 
 impl Reservation {
     pub fn make(scope: &Scope, name: &ContainerName, sources: &Sources) -> Result<Self, Failure> {
-        let claim = Claim::take(scope, name, None, PATIENCE)?;
+        let claim = Claim::take(scope, name, Vec::new(), PATIENCE)?;
         let state = scope.container_states().join(name.as_str());
         // Free, and described already: another start is between its claim and its executor's, or one was killed there.
         if state.join("container.toml").exists() && is_loaded(scope, name)? {
