@@ -5,6 +5,7 @@
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
 mod exec;
+mod faults;
 mod isolation;
 mod lifecycle;
 mod properties;
