@@ -75,8 +75,8 @@ fn layers_are_given_as_one_option_where_the_kernel_takes_no_more() {
     assert!(trace.contains("mount(\"berth\""), "{trace}");
 }
 
-/// Calls that resolve a path, as strace knows them.
-const PATHS: &str = "%file,openat2,open_tree,move_mount,mount_setattr,fsconfig,mkdirat,mknodat,pivot_root";
+/// Calls that resolve a path, as strace knows them and a unit file has to have it.
+const PATHS: &str = "%%file,openat2,open_tree,move_mount,mount_setattr,fsconfig,mkdirat,mknodat,pivot_root";
 
 #[test]
 #[ignore = "host ring: make check"]
@@ -160,7 +160,8 @@ fn is_one_name(call: &str) -> bool {
 fn exec_resolves_no_path_of_the_container_but_by_openat2() {
     let container = host().declare("joined", &toml(DEBIAN, "", PATIENT));
     container.start();
-    let script = format!("strace -f -qq -s 4096 -o /run/trace.joined -e trace={PATHS},setns,execve berthctl exec joined -- true; cat /run/trace.joined");
+    let paths = PATHS.replace("%%", "%");
+    let script = format!("strace -f -qq -s 4096 -o /run/trace.joined -e trace={paths},setns,execve berthctl exec joined -- true; cat /run/trace.joined");
     let trace = host().run(&script).ok();
     let lines: Vec<(&str, &str)> = trace.lines().filter_map(|line| line.split_once(' ')).collect();
     // The second setns is that of the child, into everything but the PID namespace.
