@@ -43,9 +43,13 @@ for step in {numbers}; do
     sed -i 's/%i$/victim/' $dropin.new
     mv $dropin.new $dropin
     systemctl daemon-reload
-    before=$(date +%s%N)
     timeout 30 systemctl start $unit 2>/dev/null
-    state=$(systemctl is-active $unit)
+    # The start has failed while the end is still under way.
+    for attempt in {{1..200}}; do
+        state=$(systemctl is-active $unit)
+        [[ $state == deactivating ]] || break
+        sleep 0.02
+    done
     # Killed once the payload ran, or not reached any more: then it runs, and stops like any other.
     case $state in
     active) timeout 30 systemctl stop $unit ;;

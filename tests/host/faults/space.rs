@@ -11,7 +11,11 @@ fn filled(host: &Host, directory: &str, limit: &str) -> u32 {
 for room in {{2..80}}; do
     mount -t tmpfs -o {limit} tmpfs {directory} || exit 1
     timeout 30 systemctl start container@victim 2>/run/said
-    state=$(systemctl is-active container@victim)
+    for attempt in {{1..200}}; do
+        state=$(systemctl is-active container@victim)
+        [[ $state == deactivating ]] || break
+        sleep 0.02
+    done
     if [[ $state == active ]]; then
         systemctl stop container@victim
         umount {directory}; echo $room; exit
