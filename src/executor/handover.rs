@@ -22,16 +22,17 @@ pub fn status(text: &str) {
 /// Has systemd hold `locks` until the unit ends, in place of those of its last start.
 pub struct Locks<'a> {
     pub locks: Vec<BorrowedFd<'a>>,
-    pub replace: bool,
+    /// By the names they were stored under.
+    pub replace: Vec<String>,
 }
 
 /// Makes `payload` the unit's main process and waits until systemd has taken note of it. One message: each wakes up a
 /// systemd that has other things to do.
 pub fn main_process(payload: Pid, ready: bool, locks: &Locks) -> Result<(), StepError> {
-    let name = NotifyState::Fdname(OURS.to_owned());
-    if locks.replace {
-        send(&[NotifyState::FdstoreRemove, name.clone()], &[])?;
+    for name in &locks.replace {
+        send(&[NotifyState::FdstoreRemove, NotifyState::Fdname(name.clone())], &[])?;
     }
+    let name = NotifyState::Fdname(format!("{OURS}{:016x}", unguessable()));
     let main = NotifyState::Other(format!("MAINPID={}", payload.as_raw_nonzero()));
     let mut state = vec![NotifyState::Fdstore, name, main, NotifyState::Status(String::new())];
     if ready {
@@ -40,6 +41,12 @@ pub fn main_process(payload: Pid, ready: bool, locks: &Locks) -> Result<(), Step
     let descriptors: Vec<i32> = locks.locks.iter().map(AsRawFd::as_raw_fd).collect();
     send(&state, &descriptors)?;
     barrier()
+}
+
+/// The hash of nothing, by a key of this process' own that the kernel's random numbers made.
+fn unguessable() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// systemd closes the descriptor once it has read every earlier message (sd_notify_barrier(3)).

@@ -5,8 +5,9 @@ use std::os::fd::OwnedFd;
 
 use crate::sys::descriptors::adopt;
 
-/// Our own stored descriptors are called so; a socket unit's `FileDescriptorName=` must not be.
-pub const OURS: &str = "berth-locks";
+/// Our own stored descriptors are called so, with something after it that nobody can guess: a payload that may speak to
+/// systemd could have them dropped by their name. A socket unit's `FileDescriptorName=` must not begin with it.
+pub const OURS: &str = "berth-locks-";
 
 const FIRST: i32 = 3;
 
@@ -14,8 +15,8 @@ const FIRST: i32 = 3;
 pub struct Inherited {
     /// Locks of this unit's last start.
     pub ours: Vec<OwnedFd>,
-    /// There were some.
-    pub restarted: bool,
+    /// What they are called.
+    pub stored: Vec<String>,
     /// For the payload, in order.
     pub sockets: Vec<(String, OwnedFd)>,
 }
@@ -34,9 +35,11 @@ impl Inherited {
             let name = names.next().unwrap_or("unknown");
             let Some(fd) = adopt(FIRST + offset) else { continue };
             match name {
-                OURS => {
+                name if name.starts_with(OURS) => {
                     inherited.ours.push(fd);
-                    inherited.restarted = true;
+                    if !inherited.stored.iter().any(|known| known == name) {
+                        inherited.stored.push(name.to_owned());
+                    }
                 }
                 _ => inherited.sockets.push((name.to_owned(), fd)),
             }

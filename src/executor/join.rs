@@ -14,7 +14,7 @@ use super::channel::{Channel, Message};
 use super::error::{AtStep, Context, Error, StepError};
 use super::payload::Payload;
 use super::root::Root;
-use super::{filter, identity};
+use super::{devices, filter, identity, sealed};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::Started;
@@ -63,6 +63,9 @@ pub fn join(scope: &Scope, name: &ContainerName, request: &Request) -> Result<Jo
     // Asked after the descriptor was opened: it refers to the leader, or this fails.
     if !started.is_alive() {
         return Err(not_running()).at("find the container");
+    }
+    if has_the_hosts_root(leader).at("find the container")? {
+        sealed::own_program(&[]).at("seal our own program")?;
     }
     let process = process(&started.process, request);
     let filter = filter::program(&process).at("compile the seccomp filter")?;
@@ -140,6 +143,13 @@ fn foreign_namespaces(leader: Pid) -> Result<u64, StepError> {
     Ok(flags)
 }
 
+/// Whether a user of the container is the host's root (user_namespaces(7)): what joins it must be sealed then.
+fn has_the_hosts_root(leader: Pid) -> Result<bool, StepError> {
+    let path = format!("/proc/{}/uid_map", leader.as_raw_nonzero());
+    let map = std::fs::read_to_string(&path).call(|| format!("read {path}"))?;
+    Ok(map.lines().any(|line| line.split_ascii_whitespace().nth(1) == Some("0")))
+}
+
 /// In the unit's own cgroup, or in a leaf beside what an inner systemd made of it.
 fn born_in_cgroup(path: &str) -> Result<Cloned, StepError> {
     let path = Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/'));
@@ -209,8 +219,10 @@ fn open_terminal(root: &Root) -> Result<(OwnedFd, OwnedFd), StepError> {
     Ok((controller, terminal))
 }
 
-/// Whatever the container has at that path, it is its own: nothing of the host's is read.
+/// The container's own null device, and nothing else it may have put there: opening a pipe would wait for a writer.
 fn close_input(root: &Root) -> Result<(), StepError> {
-    let null = root.open(Path::new("/dev/null"), OFlags::RDONLY | OFlags::NOCTTY).call(|| "openat2(/dev/null)")?;
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let null = root.open(Path::new("/dev/null"), flags).call(|| "openat2(/dev/null)")?;
+    devices::is_null(&null)?;
     crate::sys::descriptors::place(null.as_fd(), 0).call(|| "dup2 of /dev/null")
 }

@@ -18,7 +18,7 @@ use super::range::Range;
 use super::reload::Reload;
 use super::{environment, filter, handover, idmap, reload, sealed};
 use crate::Scope;
-use crate::config::{ContainerName, NameError, RootSource, Sources};
+use crate::config::{Container, ContainerName, NameError, RootSource, Sources, UserNamespace};
 use crate::image::Store;
 use crate::machine::{ReloadAction, Signals, Started, attend};
 use crate::plan::{Plan, Process, UserRange};
@@ -51,8 +51,8 @@ struct Prepared {
     image_lock: Option<OwnedFd>,
     reload: Option<Reload>,
     registration: Option<Registration>,
-    /// systemd still holds the locks of the unit's last start.
-    restarted: bool,
+    /// Names of the locks of the unit's last start, which systemd still holds.
+    stored: Vec<String>,
 }
 
 /// Starts the container and returns once it is systemd's to supervise.
@@ -74,12 +74,14 @@ pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Erro
 /// Starts the container as a child of our own parent, which has claimed the name and puts us into a scope.
 pub fn in_scope(scope: &Scope, name: &ContainerName, socket: &str) -> Result<(), Error> {
     let step = "talk to the caller";
+    // Before anything is heard of the caller: it is from here on that we may begin anew.
+    let sources = transient_sources(scope, name)?;
+    seal_own_program(&sources.parse()?, &None, &Inherited::default())?;
     let number = socket.parse().map_err(|_| Error::Usage(format!("“{socket}” is not the number of a descriptor")))?;
     let socket = crate::sys::descriptors::adopt(number).ok_or(StepError::Missing("such descriptor")).at(step)?;
     let mut socket = std::fs::File::from(socket);
     // One byte: we are in the scope.
     socket.read_exact(&mut [0]).call(|| "read").at(step)?;
-    let sources = transient_sources(scope, name)?;
     let prepared = prepare(scope, name, &sources, None, Inherited::take(), Kind::Scope)?;
     let line = format!("{}\n", prepared.newborn.pid.as_raw_nonzero());
     socket.write_all(line.as_bytes()).call(|| "write").at(step)?;
@@ -121,6 +123,18 @@ fn claim(scope: &Scope, name: &ContainerName) -> Result<(Claim, Inherited), Erro
     Ok((claim, inherited))
 }
 
+/// The program that enters the container must not be one that the container's root may write to (CVE-2019-5736).
+fn seal_own_program(container: &Container, claim: &Option<Claim>, inherited: &Inherited) -> Result<(), Error> {
+    match container.security.user_namespace {
+        UserNamespace::Auto { .. } | UserNamespace::Fixed { base: 1.., .. } => Ok(()),
+        UserNamespace::Host | UserNamespace::Identity | UserNamespace::Fixed { base: 0, .. } => {
+            let sockets = inherited.sockets.iter().map(|(_, socket)| socket.as_fd());
+            let keep: Vec<_> = claim.iter().map(Claim::lock).chain(sockets).collect();
+            sealed::own_program(&keep).at("seal our own program")
+        }
+    }
+}
+
 /// Everything up to the point where the payload only waits to be released.
 fn prepare(
     scope: &Scope,
@@ -131,6 +145,7 @@ fn prepare(
     kind: Kind,
 ) -> Result<Prepared, Error> {
     let container = sources.parse()?;
+    seal_own_program(&container, &claim, &inherited)?;
     let store = Store::open(scope);
     let image = match &container.source {
         RootSource::Image(reference) => Some(store.find(reference)?),
@@ -142,7 +157,7 @@ fn prepare(
     let state = scope.container_states().join(name.as_str());
     make_state(&state)?;
     let range = Range::pick(plan.user_namespace, name, &state)?;
-    let restarted = inherited.restarted;
+    let stored = inherited.stored.clone();
     let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
     let mut started = Started {
         name: name.to_string(),
@@ -164,7 +179,7 @@ fn prepare(
     started.complete().call(|| "read /proc").at("save the state")?;
     started.save(scope).call(|| "write started.json").at("save the state")?;
     let ready_by_payload = plan.ready_by_payload;
-    Ok(Prepared { newborn, ready_by_payload, claim, range, image_lock, reload, registration, restarted })
+    Ok(Prepared { newborn, ready_by_payload, claim, range, image_lock, reload, registration, stored })
 }
 
 /// Gives systemd the locks to keep and the payload to supervise.
@@ -175,7 +190,7 @@ fn hand_over(prepared: &Prepared) -> Result<(), Error> {
     let name = prepared.claim.iter().map(Claim::lock);
     let range = prepared.range.iter().flat_map(Range::locks);
     let image = prepared.image_lock.iter().map(AsFd::as_fd);
-    let locks = Locks { locks: name.chain(range).chain(image).collect(), replace: prepared.restarted };
+    let locks = Locks { locks: name.chain(range).chain(image).collect(), replace: prepared.stored.clone() };
     handover::main_process(prepared.newborn.pid, !prepared.ready_by_payload, &locks).at("hand over to systemd")
 }
 
