@@ -48,6 +48,8 @@ pub enum StepError {
     Filesystem { call: String, source: Errno, log: String },
     #[error("{0} of the image is a symbolic link; it must be a directory")]
     LinkedMountPoint(String),
+    #[error("{path} of the image leads into {into}, where nothing of the container's is mounted")]
+    LinkedIntoKernel { path: String, into: &'static str },
     #[error("{path} cannot be mapped to the container's users: its file system has no idmapped mounts")]
     NoIdmap { path: String },
     #[error("device {0} is not below /dev")]
@@ -118,6 +120,7 @@ impl StepError {
             StepError::CommandNotFound(_) | StepError::FileNotFound(_) => 127,
             StepError::NotExecutable(_) => 126,
             StepError::LinkedMountPoint(_)
+            | StepError::LinkedIntoKernel { .. }
             | StepError::NoIdmap { .. }
             | StepError::DeviceOutsideDev(_)
             | StepError::NotADevice(_)

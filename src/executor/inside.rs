@@ -79,7 +79,7 @@ impl Inside {
                     memory = memory.set("size", &size.to_string())?;
                 }
                 let memory = memory.mount(*attributes)?;
-                attach(&memory, self.root()?.ensure(target, Missing::Directory)?, target)
+                self.attach_new(&memory, target, Missing::Directory)
             }
             Step::Overlay { target, lower, upper, attributes } => {
                 self.overlay(number, target, lower, upper.as_deref(), *attributes, handles)
@@ -176,7 +176,9 @@ impl Inside {
 
     /// Mounts at a place of ours, made where it is missing.
     fn attach_new(&self, mount: &OwnedFd, path: &Path, missing: Missing) -> Result<(), StepError> {
-        attach(mount, self.root()?.ensure(path, missing)?, path)
+        let place = self.root()?.ensure(path, missing)?;
+        refuse_kernel_files(&place, path)?;
+        attach(mount, place, path)
     }
 
     fn bind(&self, mount: &OwnedFd, target: &Path) -> Result<(), StepError> {
@@ -320,6 +322,23 @@ impl Inside {
         rustix::mount::unmount(".", UnmountFlags::DETACH).call(|| "umount of the host's root")?;
         rustix::process::chdir("/").call(|| "chdir(/)")
     }
+}
+
+/// Only who names `/proc` or `/sys` mounts there. A link of the image's must not: what is written to a file of these
+/// later would go to one of its choosing (CVE-2025-52881).
+fn refuse_kernel_files(place: &OwnedFd, path: &Path) -> Result<(), StepError> {
+    const CGROUP2: i64 = 0x6367_7270;
+    let kind = rustix::fs::fstatfs(place).call(|| format!("fstatfs({})", path.display()))?.f_type;
+    #[allow(clippy::unnecessary_cast)] // Its width differs between C libraries and architectures.
+    let into = match kind as i64 {
+        0x9fa0 => "/proc",
+        0x6265_6572 | CGROUP2 => "/sys",
+        _ => return Ok(()),
+    };
+    if path.starts_with(into) {
+        return Ok(());
+    }
+    Err(StepError::LinkedIntoKernel { path: path.display().to_string(), into })
 }
 
 /// A detached copy of the mount below an open file or directory.
