@@ -19,7 +19,7 @@ for path in ["/proc/kcore", "/proc/kallsyms", "/proc/keys", "/proc/timer_list", 
     def secret():
         content = read(path)
         # Addresses are zeros for whoever may not see them.
-        return [line for line in content.splitlines() if line.strip(b"0 -:") and not line.startswith(b"00000000-00000000")]
+        return [line for line in content.splitlines() if line.strip(b"0 -:") and b"00000000-00000000" not in line]
     attempt("reading " + path, secret)
 for path in ["/sys/firmware", "/sys/kernel/debug", "/sys/kernel/security", "/sys/fs/selinux", "/sys/dev/block",
         "/sys/devices/virtual/powercap", "/proc/scsi", "/proc/acpi", "/proc/asound"]:

@@ -19,7 +19,6 @@ for pid in range(2, 400):
 for name in ["berth-locks", "stored", "unknown", ""]:
     say("FDSTOREREMOVE=1\nFDNAME=" + name)
 say("FDSTORE=1\nFDNAME=berth-locks", [os.open("/", os.O_RDONLY)])
-say("STOPPING=1")
 say("STATUS=said")
 print("attacked", flush=True)
 time.sleep(1000)
@@ -63,7 +62,8 @@ def say(text, descriptors=()):
         one.sendmsg([text.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", one)) for one in descriptors])
 say("READY=1")
 for _ in range(20):
-    say("FDSTORE=1\nFDNAME=berth-locks", [os.open("/tmp", os.O_RDONLY)])
+    say("FDSTORE=1\nFDNAME=berth-locks-0", [os.open("/tmp", os.O_RDONLY)])
+    say("FDSTORE=1\nFDNAME=other", [os.open("/tmp", os.O_RDONLY)])
 print("stored", flush=True)
 time.sleep(0.3)
 sys.exit(1) if not os.path.exists("/attacks/calm") else time.sleep(1000)
