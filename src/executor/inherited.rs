@@ -1,7 +1,7 @@
 //! Descriptors systemd starts the executor with (sd_listen_fds(3)): our own from the unit's descriptor store, kept
 //! over a restart, and sockets that are meant for the payload.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use crate::sys::descriptors::adopt;
 
@@ -19,6 +19,7 @@ pub struct Inherited {
     pub stored: Vec<String>,
     /// For the payload, in order.
     pub sockets: Vec<(String, OwnedFd)>,
+    number: i32,
 }
 
 impl Inherited {
@@ -31,7 +32,8 @@ impl Inherited {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
         let mut inherited = Inherited::default();
-        for offset in 0..number("LISTEN_FDS").unwrap_or(0) as i32 {
+        inherited.number = number("LISTEN_FDS").unwrap_or(0) as i32;
+        for offset in 0..inherited.number {
             let name = names.next().unwrap_or("unknown");
             let Some(fd) = adopt(FIRST + offset) else { continue };
             match name {
@@ -45,5 +47,10 @@ impl Inherited {
             }
         }
         inherited
+    }
+
+    /// Whether a descriptor is where it would be taken over again by this program begun anew.
+    pub fn has(&self, descriptor: &impl AsRawFd) -> bool {
+        (FIRST..FIRST + self.number).contains(&descriptor.as_raw_fd())
     }
 }

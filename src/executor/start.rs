@@ -129,7 +129,8 @@ fn seal_own_program(container: &Container, claim: &Option<Claim>, inherited: &In
         UserNamespace::Auto { .. } | UserNamespace::Fixed { base: 1.., .. } => Ok(()),
         UserNamespace::Host | UserNamespace::Identity | UserNamespace::Fixed { base: 0, .. } => {
             let sockets = inherited.sockets.iter().map(|(_, socket)| socket.as_fd());
-            let keep: Vec<_> = claim.iter().map(Claim::lock).chain(sockets).collect();
+            let lock = claim.iter().map(Claim::lock).filter(|lock| inherited.has(lock));
+            let keep: Vec<_> = lock.chain(sockets).collect();
             sealed::own_program(&keep).at("seal our own program")
         }
     }
