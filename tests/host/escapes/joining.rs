@@ -1,6 +1,6 @@
 //! Attacks on berth's own processes while they are inside: on their program, memory, directories and descriptors.
 
-use super::{SECRET, TOOLS, hostile};
+use super::{SECRET, hostile};
 use crate::ring::{BUSYBOX, DEBIAN, eventually, host, toml};
 
 /// Waits for processes of berth in the container and takes what it can of each; prints what it got.
@@ -150,12 +150,13 @@ fn exec_s_terminal_and_input_are_the_container_s_own() {
     let container = host().declare("false-dev", &toml(DEBIAN, "", "sleep 1000"));
     container.start();
     // /dev is the container's to change: what stands at these names is opened by exec.
-    let swap = "rm /dev/null; mkfifo /dev/null; rm -f /dev/pts/ptmx 2>/dev/null; ln -sf /etc/passwd /dev/ptmx";
-    host().run(&format!("berthctl exec false-dev -- sh -c '{swap}'"));
-    let stopped = host().run("timeout 10 berthctl exec false-dev -- cat; echo ended $?");
-    assert!(!stopped.stdout.contains("ended 124"), "exec hangs on what the container put at /dev/null: {stopped:?}");
-    host().run(&format!("berthctl exec false-dev -- sh -c 'rm -f /dev/null; ln -s {SECRET} /dev/null'"));
-    let read = host().run("timeout 10 berthctl exec false-dev -- cat");
-    assert!(!read.stdout.contains("secret"), "{read:?}");
-    let _ = TOOLS;
+    host().run("berthctl exec -i false-dev -- sh -c 'rm /dev/null; mkfifo /dev/null; ln -sf /etc/passwd /dev/ptmx'").ok();
+    let stopped = host().run("timeout 10 berthctl exec false-dev -- cat");
+    assert_eq!(stopped.code, Some(125), "exec waits on what the container put at /dev/null: {stopped:?}");
+    assert!(stopped.stderr.contains("/dev/null is not the null device"), "{stopped:?}");
+    for there in [SECRET, "/etc/passwd", "/dev/zero", "/proc/self/fd/1"] {
+        host().run(&format!("berthctl exec -i false-dev -- ln -sfn {there} /dev/null")).ok();
+        let read = host().run("timeout 10 berthctl exec false-dev -- head -c 9");
+        assert_eq!((read.code, read.stdout.as_str()), (Some(125), ""), "{there}: {read:?}");
+    }
 }

@@ -41,7 +41,7 @@ fn linked_targets_of_mounts_and_files_end_inside() {
     let before = marks(host());
     let change = "mkdir -p real; rm -rf etc; ln -s ../../../../../../etc/ away; mkdir etc; cp /srv/busybox/etc/* etc/
         ln -s /../../srv/data/untouched data; ln -s /root/hosts-of-the-host etc/hosts
-        ln -s ../../../../../../etc/hostname etc/hostname; ln -s /root/zone etc/localtime; ln -s /tmp/scratch-of-the-host scratch";
+        ln -s ../../../../../../root/hostname-of-the-host etc/hostname; ln -s /root/zone etc/localtime; ln -s /tmp/scratch-of-the-host scratch";
     let rest = "timezone = \"Etc/UTC\"\n[[mount]]\nsource = \"/srv/data/inner\"\ntarget = \"/data\"\n\
         [[mount]]\ntype = \"tmpfs\"\ntarget = \"/scratch/deep\"\n[[mount]]\nsource = \"/srv/data/inner\"\ntarget = \"/away/berth-data\"\n";
     let script = "cat /data/file /away/berth-data/file; hostname; cat /etc/hosts | head -n 1; grep -c ' /tmp/scratch-of-the-host/deep ' /proc/mounts";
