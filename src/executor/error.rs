@@ -72,7 +72,7 @@ pub enum StepError {
     Notify(String),
     #[error("environment file {path}, line {line}: expected NAME=value")]
     EnvironmentFile { path: String, line: usize },
-    #[error("container {0} is not running; its namespace cannot be joined")]
+    #[error("container {0} is not running")]
     NotRunning(String),
     #[error("the container has neither reload-signal nor reload-command")]
     NoReload,
