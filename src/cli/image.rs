@@ -5,9 +5,9 @@ mod progress;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use super::output::{Format, Table, bytes, print_json};
+use super::output::{Listing, Table, bytes, print_json};
 use crate::Scope;
-use crate::image::{ImportOptions, Store};
+use crate::image::{ImageRow, ImportOptions, Store};
 use progress::ImportProgress;
 
 /// Import, list, inspect and remove images
@@ -42,17 +42,8 @@ pub struct Import {
 /// List images
 #[derive(Debug, Args)]
 pub struct List {
-    #[arg(short, long, default_value = "table")]
-    output: Format,
-    /// Print names only
-    #[arg(short, long)]
-    quiet: bool,
-    /// Print neither header nor count
-    #[arg(long)]
-    no_legend: bool,
-    /// Accepted for symmetry with machinectl: the list is never paged
-    #[arg(long, hide = true)]
-    no_pager: bool,
+    #[command(flatten)]
+    listing: Listing,
 }
 
 /// Show everything known of images, as JSON
@@ -94,23 +85,25 @@ impl Import {
 
 impl List {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
-        let rows = store.list()?;
-        match self.output {
-            _ if self.quiet => rows.iter().for_each(|row| println!("{}", row.name.as_deref().unwrap_or(&row.id))),
-            Format::Json => print_json(&rows)?,
-            Format::Table => {
-                let mut table = Table::new(["NAME", "ID", "PLATFORM", "LAYERS", "SIZE", "CREATED"]);
-                for row in rows {
-                    let created = row.created.unwrap_or_default();
-                    let created = created.get(..19).unwrap_or(&created).replace('T', " ");
-                    let layers = row.layers.to_string();
-                    table.row([row.name.unwrap_or_default(), row.id, row.platform, layers, bytes(row.size), created]);
-                }
-                table.print(!self.no_legend, "images")?;
-            }
-        }
+        self.listing.print(&store.list()?, |row| row.name.as_deref().unwrap_or(&row.id), table, "images")?;
         Ok(0)
     }
+}
+
+fn table(rows: &[ImageRow]) -> Table {
+    let mut table = Table::new(["NAME", "ID", "PLATFORM", "LAYERS", "SIZE", "CREATED"]);
+    for row in rows {
+        let created = row.created.as_deref().unwrap_or_default();
+        table.row([
+            row.name.clone().unwrap_or_default(),
+            row.id.clone(),
+            row.platform.clone(),
+            row.layers.to_string(),
+            bytes(row.size),
+            created.get(..19).unwrap_or(created).replace('T', " "),
+        ]);
+    }
+    table
 }
 
 impl Inspect {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::output::{Format, Table, print_json, time};
+use super::output::{Listing, Table, time};
 use super::target::with_systemd;
 use crate::Scope;
 use crate::config::{ContainerName, Declared, RootSource, Sources, declared};
@@ -23,20 +23,11 @@ pub struct List {
     /// Also those that are declared but do not run, and those that failed
     #[arg(short, long)]
     all: bool,
-    #[arg(short, long, default_value = "table")]
-    output: Format,
-    /// Print names only
-    #[arg(short, long)]
-    quiet: bool,
-    /// Print neither header nor count
-    #[arg(long)]
-    no_legend: bool,
     /// Do not shorten images
     #[arg(short = 'l', long)]
     full: bool,
-    /// Accepted for symmetry with machinectl: the list is never paged
-    #[arg(long, hide = true)]
-    no_pager: bool,
+    #[command(flatten)]
+    listing: Listing,
 }
 
 /// One container, as `--output=json` prints it.
@@ -60,11 +51,7 @@ impl List {
         let states: &[&str] = if self.all { &[] } else { &UP };
         let units = with_systemd(scope, async |systemd| Ok(systemd.list(states, &PATTERNS).await?))?;
         let rows = rows(scope, units, self.all)?;
-        match self.output {
-            _ if self.quiet => rows.iter().for_each(|row| println!("{}", row.name)),
-            Format::Json => print_json(&rows)?,
-            Format::Table => self.table(&rows).print(!self.no_legend, "containers")?,
-        }
+        self.listing.print(&rows, |row| &row.name, |rows| self.table(rows), "containers")?;
         Ok(0)
     }
 

@@ -16,6 +16,40 @@ pub enum Format {
     Json,
 }
 
+/// Options of every verb that lists something.
+#[derive(Debug, clap::Args)]
+pub struct Listing {
+    #[arg(short, long, default_value = "table")]
+    pub output: Format,
+    /// Print names only
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print neither header nor count
+    #[arg(long)]
+    no_legend: bool,
+    /// Accepted for symmetry with machinectl: no list is paged
+    #[arg(long, hide = true)]
+    no_pager: bool,
+}
+
+impl Listing {
+    /// The rows in the shape that was asked for.
+    pub fn print<R: Serialize>(
+        &self,
+        rows: &[R],
+        name: impl Fn(&R) -> &str,
+        table: impl FnOnce(&[R]) -> Table,
+        counted: &str,
+    ) -> Result<(), Failure> {
+        match self.output {
+            _ if self.quiet => rows.iter().for_each(|row| println!("{}", name(row))),
+            Format::Json => print_json(&rows)?,
+            Format::Table => table(rows).print(!self.no_legend, counted)?,
+        }
+        Ok(())
+    }
+}
+
 /// Rows under a header, columns as wide as their widest cell.
 pub struct Table {
     header: Vec<&'static str>,
@@ -32,7 +66,7 @@ impl Table {
     }
 
     /// With the header and a last line that counts, unless `legend` is off.
-    pub fn print(&self, legend: bool, counted: &str) -> Result<(), Failure> {
+    fn print(&self, legend: bool, counted: &str) -> Result<(), Failure> {
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| row[column].chars().count());
             cells.chain(legend.then(|| self.header[column].len())).max().unwrap_or(0)

@@ -3,6 +3,7 @@
 //! Methods are asynchronous because zbus is; nothing here outlives one verb of `berthctl`, which blocks on it.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 
 use futures_util::StreamExt;
 use zbus::proxy::CacheProperties;
@@ -13,6 +14,9 @@ use crate::scope::Manager as Whose;
 const SERVICE: &str = "org.freedesktop.systemd1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+
+/// Messages of one stream that wait to be read.
+const UNREAD: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
 #[zbus::proxy(
     interface = "org.freedesktop.systemd1.Manager",
@@ -138,7 +142,7 @@ impl Systemd {
     /// Queues a job for each unit, all at once, and waits until the last one has ended; the first failure is
     /// returned.
     pub async fn run_jobs(&self, job: Job, units: &[String]) -> Vec<(String, Result<(), ManagerError>)> {
-        let mut ends = match self.job_ends().await {
+        let mut ends = match self.job_ends(None).await {
             Ok(ends) => ends,
             Err(error) => return vec![(units.join(", "), Err(error.into()))],
         };
@@ -171,15 +175,20 @@ impl Systemd {
         }
     }
 
-    /// The ends of all jobs from now on. systemd tells the one who queued a job of its end without being asked to.
-    async fn job_ends(&self) -> zbus::Result<JobEnds> {
+    /// The ends of jobs from now on, of one unit's or of all. systemd tells the one who queued a job of its end without
+    /// being asked to. What is not read in time stops every other message: the host's own jobs may come in hundreds
+    /// while ours are queued.
+    async fn job_ends(&self, unit: Option<&str>) -> zbus::Result<JobEnds> {
         let rule = MatchRule::builder()
             .msg_type(zbus::message::Type::Signal)
             .sender(SERVICE)
             .interface("org.freedesktop.systemd1.Manager")
-            .member("JobRemoved")
-            .build()?;
-        Ok(JobEnds(MessageStream::for_match_rule(rule, &self.bus, None).await?))
+            .member("JobRemoved");
+        let rule = match unit {
+            Some(unit) => rule.arg(2, unit),
+            None => rule,
+        };
+        Ok(JobEnds(MessageStream::for_match_rule(rule.build()?, &self.bus, Some(UNREAD)).await?))
     }
 
     /// Starts a unit that has no file.
@@ -188,9 +197,9 @@ impl Systemd {
         unit: &str,
         properties: &[(&str, &Variant<'_>)],
     ) -> Result<Transient<'_>, ManagerError> {
-        let ends = self.job_ends().await?;
+        let ends = self.job_ends(Some(unit)).await?;
         let job = self.manager.start_transient_unit(unit, "fail", properties, &[]).await?;
-        Ok(Transient { systemd: self, unit: unit.to_owned(), job, ends })
+        Ok(Transient { systemd: self, unit: unit.to_owned(), job, ends: Some(ends) })
     }
 
     /// A signal to the `main` process of a unit or to `all` of them.
@@ -279,13 +288,15 @@ pub struct Transient<'a> {
     systemd: &'a Systemd,
     unit: String,
     job: OwnedObjectPath,
-    ends: JobEnds,
+    ends: Option<JobEnds>,
 }
 
 impl Transient<'_> {
-    /// Until the unit is up.
+    /// Until the unit is up; asked once.
     pub async fn until_started(&mut self) -> Result<(), ManagerError> {
-        while let Some((path, result)) = self.ends.next().await {
+        // Not kept: what nobody reads any more would hold up the rest.
+        let Some(mut ends) = self.ends.take() else { return Ok(()) };
+        while let Some((path, result)) = ends.next().await {
             if path == self.job {
                 return done(self.unit.clone(), result);
             }

@@ -1,6 +1,6 @@
 //! `berthctl run`: containers no file declares.
 
-use crate::ring::{eventually, host};
+use crate::ring::{BUSYBOX, eventually, host};
 
 #[test]
 #[ignore = "host ring: make check"]
@@ -81,4 +81,19 @@ fn a_signal_for_berthctl_is_the_payload_s() {
         until [ \"$(systemctl is-active berth-run-signalled.service)\" = active ]; do sleep 0.05; done
         sleep 0.2; kill -TERM $client; wait $client";
     host().run(script).exits(42);
+}
+
+/// systemd tells everybody of every job's end once anybody asks for it; none of that may hold up a run that waits.
+#[test]
+#[ignore = "host ring: make check"]
+fn hundreds_of_jobs_of_others_do_not_hold_up_a_run() {
+    let jobs = "for _ in $(seq 150); do systemctl start --quiet job-noise; done";
+    host().write(
+        "/run/systemd/system/job-noise.service",
+        "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=true\n",
+    );
+    let ran = host().run(&format!(
+        "systemctl daemon-reload; timeout 60 berthctl run --rootfs {BUSYBOX} -- sh -c 'sleep 6; exit 5' & {jobs}; wait $!"
+    ));
+    ran.exits(5);
 }
