@@ -8,6 +8,7 @@ use rustix::mount::{MountFlags, OpenTreeFlags, UnmountFlags, open_tree};
 
 use super::error::{Context, StepError};
 use super::filesystem::Filesystem;
+use crate::sys::mount::RDONLY;
 
 pub struct Overlay<'a> {
     /// The topmost first, as overlayfs names them.
@@ -24,14 +25,30 @@ impl Overlay<'_> {
     /// Always with `userxattr`: it can then be mounted inside a user namespace, and one layer serves containers
     /// with a user namespace and without.
     pub fn mount(&self, scratch: &Path, attributes: u64) -> Result<OwnedFd, StepError> {
-        match self.mount_by_descriptor(attributes) {
+        let mount = match self.mount_by_descriptor(attributes) {
             Err(StepError::Call { source: Errno::INVAL, .. } | StepError::Filesystem { source: Errno::INVAL, .. })
                 if self.lower.len() > 1 =>
             {
                 self.mount_by_options(scratch)
             }
             other => other,
+        }?;
+        if attributes & RDONLY == 0 {
+            self.is_writable(&mount)?;
         }
+        Ok(mount)
+    }
+
+    /// Where overlayfs cannot prepare its work directory it comes up read-only and says so in the kernel's log alone.
+    fn is_writable(&self, mount: &OwnedFd) -> Result<(), StepError> {
+        let describe = || format!("mkdir({})", self.work.join("probe").display());
+        let about = rustix::fs::fstatvfs(mount).call(|| "fstatvfs of the overlay")?;
+        if !about.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+            return Ok(());
+        }
+        // The reason is the one a directory of ours meets there.
+        std::fs::create_dir(self.work.join("probe")).call(describe)?;
+        Err(Errno::ROFS).call(|| format!("mount(overlay, workdir={})", self.work.display()))
     }
 
     /// `lowerdir+` takes one layer at a time, so their number and length do not matter (kernel 6.5).

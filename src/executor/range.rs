@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
-use super::error::Error;
+use super::error::{AtStep, Context, Error};
 use crate::config::ContainerName;
 use crate::plan::UserRange;
 
@@ -19,6 +19,8 @@ const LAST: u32 = 1_879_048_191;
 /// Ranges begin at multiples of this, as nspawn's do.
 const SLOT: u32 = 65_536;
 const LOCKS: &str = "/run/systemd/nspawn-uid";
+/// In the container's state directory.
+const NOTE: &str = "range";
 /// How many slots are tried before the host is called full.
 const TRIES: u32 = 4096;
 
@@ -31,27 +33,32 @@ pub struct Range {
 }
 
 impl Range {
-    /// `None` where there is no user namespace.
-    pub fn pick(wanted: UserRange, name: &ContainerName) -> Result<Option<Range>, Error> {
+    /// `None` where there is no user namespace. What is about to be locked is noted in `state` first, so that whoever
+    /// tidies up after a killed start knows of it.
+    pub fn pick(wanted: UserRange, name: &ContainerName, state: &Path) -> Result<Option<Range>, Error> {
         match wanted {
             UserRange::Host => Ok(None),
             UserRange::Identity => Ok(Some(Range { base: 0, size: u32::MAX, locks: Vec::new() })),
             UserRange::Fixed { base, size } => Ok(Some(Range { base, size, locks: Vec::new() })),
-            UserRange::Free { size } => Range::free(size, name).map(Some),
+            UserRange::Free { size } => Range::free(size, name, state).map(Some),
         }
     }
 
-    fn free(size: u32, name: &ContainerName) -> Result<Range, Error> {
+    fn free(size: u32, name: &ContainerName, state: &Path) -> Result<Range, Error> {
         let slots = size.div_ceil(SLOT).max(1);
         let choices = (LAST - FIRST + 1) / SLOT - (slots - 1);
         let taken = assigned_to_users();
         let first = hash(name.as_str()) % choices;
+        let note = state.join(NOTE);
         for attempt in 0..TRIES.min(choices) {
             let base = FIRST + (first + attempt) % choices * SLOT;
             let range = base..base + slots * SLOT;
             if taken.iter().any(|id| range.contains(id)) {
                 continue;
             }
+            std::fs::write(&note, format!("{base} {size}"))
+                .call(|| format!("write {}", note.display()))
+                .at("pick a range of user ids")?;
             if let Some(locks) = (0..slots).map(|slot| lock(base + slot * SLOT)).collect() {
                 return Ok(Range { base, size, locks });
             }
@@ -75,6 +82,26 @@ pub fn forget(base: u32, size: u32) {
     for slot in 0..size.div_ceil(SLOT) {
         // Absent where the range was fixed by the administrator.
         let _ = std::fs::remove_file(lock_path(base + slot * SLOT));
+    }
+}
+
+/// Removes the lock files of a range that a start had noted and never got to use, unless another container has it.
+pub fn forget_noted(state: &Path) {
+    let Ok(note) = std::fs::read_to_string(state.join(NOTE)) else { return };
+    let numbers = note.split_once(' ').map(|(base, size)| (base.parse::<u32>(), size.parse::<u32>()));
+    if let Some((Ok(base), Ok(size))) = numbers {
+        forget_unheld(base, size);
+    }
+}
+
+/// Removes the lock files of a range that may be another container's by now.
+pub fn forget_unheld(base: u32, size: u32) {
+    for slot in 0..size.div_ceil(SLOT) {
+        let base = base + slot * SLOT;
+        // Held until the file is gone; one that is not there is made and removed again.
+        if let Some(_held) = lock(base) {
+            forget(base, SLOT);
+        }
     }
 }
 

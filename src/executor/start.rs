@@ -116,7 +116,9 @@ pub fn bare(scope: &Scope, file: &Path) -> Result<i32, Error> {
 fn claim(scope: &Scope, name: &ContainerName) -> Result<(Claim, Inherited), Error> {
     let mut inherited = Inherited::take();
     let stored = std::mem::take(&mut inherited.ours);
-    Ok((Claim::take(scope, name, stored, PATIENCE)?, inherited))
+    let claim = Claim::take(scope, name, stored, PATIENCE)?;
+    super::stop::forget_earlier(scope, name)?;
+    Ok((claim, inherited))
 }
 
 /// Everything up to the point where the payload only waits to be released.
@@ -137,9 +139,9 @@ fn prepare(
     let reload = if kind == Kind::Declared { reload::if_stale(name, sources, image.as_ref()) } else { None };
     let image_lock = image.as_ref().map(|image| store.lock_image(image)).transpose()?;
     let plan = Plan::new(scope, name, &container, image.as_ref())?;
-    let range = Range::pick(plan.user_namespace, name)?;
     let state = scope.container_states().join(name.as_str());
     make_state(&state)?;
+    let range = Range::pick(plan.user_namespace, name, &state)?;
     let restarted = inherited.restarted;
     let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
     let mut started = Started {

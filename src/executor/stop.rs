@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::claim::Claim;
-use super::error::{AtStep, Error, StepError};
+use super::error::{AtStep, Context, Error, StepError};
 use super::{machined, outside, range};
 use crate::Scope;
 use crate::config::ContainerName;
@@ -49,9 +49,24 @@ pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     layer.at("drop the writable layer")
 }
 
+/// What is known of an earlier start that was never tidied up: taken for that of this one, it would give away a range
+/// that is another container's by now.
+pub fn forget_earlier(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    let Some(started) = Started::load(scope, name) else { return Ok(()) };
+    if let (true, Some((base, size))) = (started.free_range, started.user_namespace) {
+        range::forget_unheld(base, size);
+    }
+    Started::remove(scope, name).call(|| "unlink started.json").at("forget the earlier start")
+}
+
 /// What a container leaves on the host's file systems.
 pub fn remove_traces(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
-    let range = Started::load(scope, name).filter(|started| started.free_range);
+    let state = scope.container_states().join(name.as_str());
+    match Started::load(scope, name) {
+        Some(Started { free_range: true, user_namespace: Some((base, size)), .. }) => range::forget(base, size),
+        Some(_) => {}
+        None => range::forget_noted(&state),
+    }
     let mut first = Ok(());
     let mut note = |result: Result<(), StepError>| {
         if first.is_ok() {
@@ -63,9 +78,6 @@ pub fn remove_traces(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     if !layer.join("made-for").exists() {
         note(outside::remove_tree(&layer));
     }
-    note(outside::remove_tree(&scope.container_states().join(name.as_str())));
-    if let Some((base, size)) = range.and_then(|started| started.user_namespace) {
-        range::forget(base, size);
-    }
+    note(outside::remove_tree(&state));
     first.at("tidy up")
 }

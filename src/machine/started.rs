@@ -83,6 +83,10 @@ impl Started {
         std::fs::rename(&unfinished, &path)
     }
 
+    pub fn remove(scope: &Scope, name: &ContainerName) -> std::io::Result<()> {
+        std::fs::remove_file(path(scope, name.as_str()))
+    }
+
     /// Fills in what `/proc` knows of the leader and of its unit.
     pub fn complete(&mut self) -> std::io::Result<()> {
         self.leader_start = start_time(self.leader).ok_or(ErrorKind::NotFound)?;

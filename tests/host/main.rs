@@ -4,7 +4,9 @@
 //! hosts, names it in `BERTH_STAGE`, and runs them all; `BERTH_SUITE` picks the hosts' Debian. By hand, after
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
+mod escapes;
 mod exec;
+mod faults;
 mod isolation;
 mod lifecycle;
 mod properties;

@@ -1,0 +1,76 @@
+//! A full disk, at every point where it can fill up: file systems that hold one file more each time.
+
+use super::killed::write_image;
+use super::{CENSUS, PATIENT, VICTIM, nothing_is_left, run, surveyed};
+use crate::ring::Host;
+
+/// Starts the victim with 1, 2, 3… of what `limit` counts at `directory`, until it starts. Returns how many it took.
+fn filled(host: &Host, directory: &str, limit: &str) -> u32 {
+    let script = format!(
+        r#"{CENSUS}
+for room in {{2..80}}; do
+    mount -t tmpfs -o {limit} tmpfs {directory} || exit 1
+    timeout 30 systemctl start container@victim 2>/run/said
+    for attempt in {{1..200}}; do
+        state=$(systemctl is-active container@victim)
+        [[ $state == deactivating ]] || break
+        sleep 0.02
+    done
+    if [[ $state == active ]]; then
+        systemctl stop container@victim
+        umount {directory}; echo $room; exit
+    fi
+    [[ $state == failed ]] || {{ echo "$room: the unit is $state"; exit 1; }}
+    status=$(systemctl show --value -p StatusText container@victim)
+    [[ $status == *"No space left on device"* ]] || {{ echo "$room: “$status” does not say why"; exit 1; }}
+    systemctl reset-failed container@victim
+    # What it could not write is no reason to keep what it could.
+    left=$(find {directory} -mindepth 1 -type f)
+    [[ ! $left ]] || {{ echo "$room: left: $left"; exit 1; }}
+    umount {directory}
+    unchanged /run/census || {{ echo "with $room: left behind"; exit 1; }}
+done; echo "never started"; exit 1"#
+    );
+    let done = host.run(&script);
+    assert_eq!(done.code, Some(0), "{directory}, {limit}: {}{}", done.stdout, done.stderr);
+    done.stdout.trim().parse().unwrap()
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_start_with_no_room_says_so_and_leaves_nothing() {
+    let host = surveyed("full");
+    let _victim = host.declare_shell("victim", VICTIM, PATIENT);
+    // Room for some directories is never enough, or nothing was tried.
+    assert!(filled(&host, "/run/berth", "nr_inodes=$room") > 4);
+    assert!(filled(&host, "/run/berth", "size=$((room * 4096))") > 2);
+    assert!(filled(&host, "/var/lib/berth", "nr_inodes=$room") > 4);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn an_import_with_no_room_says_so_and_works_once_there_is_some() {
+    let host = surveyed("full-store");
+    write_image(&host);
+    let imported = run(
+        &host,
+        r#"
+mount -t tmpfs -o size=16k tmpfs /var/lib/berth
+for room in 16k 64k 256k 512k 1m 1536k 2m 2560k 3m 4m 6m 8m 12m 16m; do
+    mount -o remount,size=$room /var/lib/berth || exit 1
+    if berthctl image import /srv/image.tar five >/dev/null 2>/run/said; then
+        berthctl run five cat /etc/release && echo "refused ${refused:-0} times"
+        exit
+    fi
+    refused=$((refused + 1))
+    grep -q "No space left on device" /run/said || { cat /run/said; exit 1; }
+    ! berthctl image list | grep five || exit 1
+    [[ ! $(find /var/lib/berth/incoming -mindepth 1) ]] || { find /var/lib/berth/incoming; exit 1; }
+done; exit 1"#,
+    );
+    let mut lines = imported.lines();
+    assert_eq!(lines.next(), Some("layer 4"), "{imported}");
+    assert_ne!(lines.next(), Some("refused 0 times"), "{imported}");
+    host.run("umount /var/lib/berth").ok();
+    nothing_is_left(&host);
+}
