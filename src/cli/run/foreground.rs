@@ -67,6 +67,8 @@ fn supervise(
         // Our ends of the payload's descriptors: while they are open, a terminal never says that it is over.
         drop(unit);
         let started = transient.until_started().await;
+        // The end may be near: ExecStopPost= begins with such a move too.
+        expect_moves();
         for signal in signalled.early.lock().ok().and_then(|mut early| early.take()).into_iter().flatten() {
             // It may just have ended.
             let _ = systemd.kill(&signalled.unit, "main", signal).await;
