@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use super::Prepared;
 use super::document::Options;
@@ -11,7 +12,8 @@ use super::unit::{Unit, borrowed};
 use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
-use crate::config::Notify;
+use crate::config::{ContainerName, Notify};
+use crate::executor::{self, Claim};
 use crate::machine::{Signals, attend_until, expect_moves};
 use crate::unit::manager::{Ended, ManagerError};
 
@@ -41,7 +43,20 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
         });
         attend_until(over.as_fd(), &|signal| signalled.forward(scope, signal), controller, &signals)
     })?;
-    told.recv()?
+    let code = told.recv()?;
+    tidy(scope, &prepared.name)?;
+    code
+}
+
+/// What ExecStopPost= has not done. Linux counts the kills of a cgroup (`kill_seq`) and takes a process that is cloned
+/// into it for a latecomer of an earlier kill: after `systemctl kill -s KILL` it may die with the payload.
+fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Failure> {
+    if scope.container_states().join(name.as_str()).exists()
+        && Claim::take(scope, name, Vec::new(), Duration::ZERO).is_ok()
+    {
+        executor::tidy(scope, name)?;
+    }
+    Ok(())
 }
 
 /// Standard input only where it was asked for, as podman does.
@@ -67,8 +82,6 @@ fn supervise(
         // Our ends of the payload's descriptors: while they are open, a terminal never says that it is over.
         drop(unit);
         let started = transient.until_started().await;
-        // The end may be near: ExecStopPost= begins with such a move too.
-        expect_moves();
         for signal in signalled.early.lock().ok().and_then(|mut early| early.take()).into_iter().flatten() {
             // It may just have ended.
             let _ = systemd.kill(&signalled.unit, "main", signal).await;
