@@ -11,3 +11,4 @@ mod properties;
 mod ring;
 mod run;
 mod smoke;
+mod templates;
