@@ -78,6 +78,9 @@ pub enum StepError {
     NoReload,
     #[error("reload-command ended with exit status {0}")]
     ReloadFailed(i32),
+    /// Of a probe, in its child's words.
+    #[error("{0}")]
+    Probe(String),
     #[error("this host has no {0}")]
     Missing(&'static str),
 }
@@ -131,6 +134,7 @@ impl StepError {
             | StepError::Filesystem { .. }
             | StepError::NotNull(_)
             | StepError::Notify(_)
+            | StepError::Probe(_)
             | StepError::NotRunning(_) => 1,
         }
     }

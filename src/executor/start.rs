@@ -131,6 +131,9 @@ fn prepare(
     kind: Kind,
 ) -> Result<Prepared, Error> {
     let container = sources.parse()?;
+    if let Some(namesake) = Started::namesake(scope, name) {
+        return Err(Error::Held { name: name.machine(), holder: namesake.unit });
+    }
     let store = Store::open(scope);
     let image = match &container.source {
         RootSource::Image(reference) => Some(store.find(reference)?),
