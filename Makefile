@@ -14,7 +14,7 @@ helpers := berth-executor berth-init
 manuals := $(wildcard man/*.[1-8])
 tmpfiles := $(wildcard units/*.conf)
 
-.PHONY: all build stage demo check check-full mutants bench host install uninstall fmt lint clean
+.PHONY: all build stage demo check check-full mutants bench host vm install uninstall fmt lint clean
 
 all: build
 
@@ -41,6 +41,11 @@ bench: stage
 host: stage
 	tests/bed/host start hand --with $(stage)
 	tests/bed/host shell hand; tests/bed/host stop hand
+
+# The same on a virtual machine with Debian's kernel and every cgroup controller.
+vm: stage
+	tests/bed/vm start hand --with $(stage)
+	tests/bed/vm shell hand; tests/bed/vm stop hand
 
 # What `make install` installs, as a directory the ring lays over its trees.
 stage: build
@@ -73,7 +78,7 @@ fmt:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/finish \
+	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/vm tests/bed/finish tests/bed/finish-vm \
 		tests/bed/release tests/bed/demo tests/mutants/run .ci/run
 
 clean:

@@ -43,6 +43,11 @@ impl Scope {
         self.config_roots.iter().map(|root| root.join("containers"))
     }
 
+    /// Where units and the links of enabled ones are: `systemd/system` beside each configuration root.
+    pub fn unit_roots(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        self.config_roots.iter().filter_map(|root| Some(root.parent()?.join("systemd/system")))
+    }
+
     /// The unpacked tree of a layer, by its diff id `sha256:HEX`.
     pub fn layer(&self, diff_id: &str) -> PathBuf {
         self.layers().join(diff_id.strip_prefix("sha256:").unwrap_or(diff_id))

@@ -1,16 +1,57 @@
-//! `man/berthctl.1` is made from the options themselves: run with `BERTH_BLESS=1` to write it anew.
+//! `man/berthctl.1` is made from the options themselves, a section of `man/berth.7` from the features that are looked
+//! for: run with `BERTH_BLESS=1` to write them anew.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
+
+use berth::machine::doctor::{Area, Without, features};
 
 #[test]
 fn the_manual_of_berthctl_says_what_its_options_say() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("man/berthctl.1");
-    let page = page();
+    is_current("man/berthctl.1", |_| page());
+}
+
+#[test]
+fn the_manual_of_berth_lists_the_features_doctor_looks_for() {
+    is_current("man/berth.7", |before| {
+        let (head, rest) = before.split_once(BEGIN).expect("the mark of the section's beginning");
+        let (_, tail) = rest.split_once(END).expect("the mark of the section's end");
+        format!("{head}{BEGIN}{}{END}{tail}", requirements())
+    });
+}
+
+fn is_current(path: &str, page: impl FnOnce(&str) -> String) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    let page = page(&committed);
     if std::env::var_os("BERTH_BLESS").is_some() {
-        std::fs::write(&path, &page).unwrap();
+        std::fs::write(&file, &page).unwrap();
+        return;
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == page, "man/berthctl.1 is not current: BERTH_BLESS=1 cargo test --test manual");
+    assert!(committed == page, "{path} is not current: BERTH_BLESS=1 cargo test --test manual");
+}
+
+const BEGIN: &str = ".\\\" Made from src/machine/doctor by tests/manual.rs\n";
+const END: &str = ".\\\" End of what is made\n";
+
+/// What doctor looks for, as a list: every line is text of ours, without a leading dot.
+fn requirements() -> String {
+    let mut out = String::new();
+    let headings =
+        [(Area::Kernel, "The kernel"), (Area::Systemd, "systemd"), (Area::Host, "The file system and users")];
+    for (area, heading) in headings {
+        writeln!(out, ".SS {heading}").unwrap();
+        for feature in features().filter(|feature| feature.area == area) {
+            let since = if feature.since.is_empty() { String::new() } else { format!(" ({})", feature.since) };
+            let without = match feature.without {
+                Without::Get(how) => format!("Required: {how}."),
+                Without::Instead(what) => format!("Without it: {what}."),
+            };
+            let text = format!("{}. {without}", feature.use_).replace('\\', "\\e").replace('-', "\\-");
+            writeln!(out, ".TP\n.BR \"{}\" \"{since}\"\n{text}", feature.name).unwrap();
+        }
+    }
+    out
 }
 
 /// One page: the program, then a section for each verb.

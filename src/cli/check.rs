@@ -10,6 +10,9 @@ use crate::image::Store;
 use crate::plan::Plan;
 use crate::unit::properties;
 
+/// Stands in for the instance when a template is checked.
+const INSTANCE: &str = "instance";
+
 /// Check containers' files; all of them where none is named
 #[derive(Debug, Args)]
 pub struct Check {
@@ -28,7 +31,7 @@ impl Check {
         };
         let mut wrong = 0;
         for container in &containers {
-            match sources(scope, container).and_then(|sources| check(scope, &sources)) {
+            match checked(scope, container).and_then(|sources| check(scope, &sources)) {
                 Ok(warnings) => {
                     for warning in &warnings {
                         eprintln!("{container}: warning: {warning}");
@@ -47,6 +50,17 @@ impl Check {
             0 => Ok(0),
             _ => Err(Failure::new(format!("{wrong} of {} containers cannot start", containers.len()))),
         }
+    }
+}
+
+/// As [`sources()`], and for a template's file what an instance of it would have.
+fn checked(scope: &Scope, container: &str) -> Result<Sources, Failure> {
+    let path = std::path::absolute(container)?;
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match (container.ends_with(".toml"), stem.ends_with('@')) {
+        (true, true) => Ok(Sources::from_file(&path, format!("{stem}{INSTANCE}").parse()?)?),
+        (false, _) if container.ends_with('@') => Ok(Sources::load(scope, &format!("{container}{INSTANCE}").parse()?)?),
+        _ => sources(scope, container),
     }
 }
 

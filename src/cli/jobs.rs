@@ -57,6 +57,7 @@ impl Start {
 impl Stop {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         with_systemd(scope, async |systemd| {
+            expect_moves();
             let units = units_of(scope, systemd, &self.names).await?;
             for unit in &units {
                 // systemd refuses to stop a frozen unit. One that is not frozen, or cannot be, says so here.
@@ -74,6 +75,7 @@ impl Stop {
 
 impl Restart {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        expect_moves();
         with_systemd(scope, async |systemd| jobs(scope, systemd, Job::Restart, &self.names).await)
     }
 }

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::output::{Listing, Table, time};
 use super::target::with_systemd;
 use crate::Scope;
-use crate::config::{ContainerName, Declared, RootSource, Sources, declared};
+use crate::config::{ContainerName, Declared, RootSource, Sources, declared, instances};
 use crate::machine::Started;
 use crate::unit::manager::UnitState;
 
@@ -76,8 +76,11 @@ fn rows(scope: &Scope, units: Vec<UnitState>, all: bool) -> Result<Vec<Row>, Fai
         Started::all(scope).into_iter().map(|started| (started.unit.clone(), started)).collect();
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     if all {
-        for name in declared(scope)?.iter().filter_map(Declared::container) {
-            rows.insert(name.unit(), row(scope, name, &name.unit(), "inactive", "dead", None));
+        let declared = declared(scope)?;
+        // An instance without a template was never berth's, or is not any more.
+        let instances = instances(scope).into_iter().filter(|name| Sources::load(scope, name).is_ok());
+        for name in declared.iter().filter_map(Declared::container).cloned().chain(instances) {
+            rows.insert(name.unit(), row(scope, &name, &name.unit(), "inactive", "dead", None));
         }
     }
     for unit in units.iter().filter(|unit| unit.load != "not-found") {

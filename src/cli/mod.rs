@@ -2,6 +2,7 @@
 
 mod cat;
 mod check;
+mod doctor;
 mod edit;
 mod exec;
 mod failure;
@@ -81,7 +82,9 @@ enum Verb {
     Edit(edit::Edit),
     #[command(display_order = 20)]
     Reset(reset::Reset),
-    #[command(display_order = 21, subcommand)]
+    #[command(display_order = 21)]
+    Doctor(doctor::Doctor),
+    #[command(display_order = 22, subcommand)]
     Image(image::Image),
 }
 
@@ -142,6 +145,7 @@ impl Verb {
             Verb::Cat(cat) => cat.carry_out(scope),
             Verb::Edit(edit) => edit.carry_out(scope),
             Verb::Reset(reset) => reset.carry_out(scope),
+            Verb::Doctor(doctor) => doctor.carry_out(scope),
             Verb::Image(image) => image.carry_out(scope),
         }
     }

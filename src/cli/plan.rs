@@ -51,5 +51,11 @@ pub fn sources(scope: &Scope, container: &str) -> Result<Sources, Failure> {
 /// `web` for `…/web.toml`.
 pub fn name_of_file(path: &std::path::Path) -> Result<ContainerName, Failure> {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if let Some(template) = stem.strip_suffix('@') {
+        return Err(Failure::new(format!(
+            "{}: a template is no container; name an instance of it, such as {template}@1",
+            path.display()
+        )));
+    }
     stem.parse().map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }

@@ -26,10 +26,14 @@ impl Reset {
                 let unit = unit_of(scope, systemd, name).await?;
                 // Only a unit that failed, and is still loaded, has something to forget.
                 let _ = systemd.reset_failed(&unit).await;
-                Ok(unit)
+                Ok(())
             });
+            // A kept layer may be all that is left of a transient container.
+            let layer = scope.writable().join(name.as_str()).exists();
             executor::forget(scope, name)?;
-            unit?;
+            if !layer {
+                unit?;
+            }
         }
         Ok(0)
     }

@@ -1,9 +1,9 @@
 //! Every container the roots describe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::sources::{is_null_device, toml_files};
 use super::{ContainerName, NameError};
@@ -40,6 +40,26 @@ pub fn declared(scope: &Scope) -> io::Result<Vec<Declared>> {
         path.metadata().map_or(true, |metadata| !is_null_device(&metadata) && !metadata.is_dir())
     });
     Ok(declared.map(|(stem, path)| Declared { name: DeclaredName::of(stem), path }).collect())
+}
+
+/// The instances somebody has enabled (links in the units' roots) or started, by name. Whether there is a template for
+/// them is another question.
+pub fn instances(scope: &Scope) -> Vec<ContainerName> {
+    let wanted = scope.unit_roots().flat_map(|units| entries(&units)).filter(|path| {
+        path.extension().is_some_and(|kind| ["wants", "requires", "upholds"].iter().any(|known| kind == *known))
+    });
+    let enabled = wanted.flat_map(|wanted| entries(&wanted)).filter_map(|link| {
+        let link = link.file_name()?.to_str()?;
+        link.strip_prefix("container@")?.strip_suffix(".service")?.parse().ok()
+    });
+    let states = entries(&scope.container_states());
+    let started = states.iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok());
+    let both = enabled.chain(started).filter(|name: &ContainerName| name.instance().is_some());
+    both.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 impl Declared {

@@ -21,7 +21,7 @@ mod tree;
 mod verbatim_sections;
 
 pub use container::*;
-pub use declared::{Declared, DeclaredName, declared};
+pub use declared::{Declared, DeclaredName, declared, instances};
 pub use diagnostics::{Diagnostics, Problem};
 pub use name::{ContainerName, NameError};
 pub use sources::{LoadError, SourceFile, Sources};

@@ -45,6 +45,14 @@ impl ContainerName {
         self.full.replace('@', "-")
     }
 
+    /// Other names with the same machine name: `web@blue` and `web-blue` cannot run at once.
+    pub fn namesakes(&self) -> Vec<ContainerName> {
+        let machine = self.machine();
+        let hyphens = machine.match_indices('-').map(|(at, _)| format!("{}@{}", &machine[..at], &machine[at + 1..]));
+        let all = hyphens.chain([machine.clone()]).filter_map(|name| name.parse().ok());
+        all.filter(|name| name != self).collect()
+    }
+
     /// The declared container's unit.
     pub fn unit(&self) -> String {
         format!("container@{}.service", self.full)
@@ -103,6 +111,18 @@ mod tests {
         let name: ContainerName = "web@blue".parse().unwrap();
         assert_eq!((name.file_stem(), name.instance()), ("web@", Some("blue")));
         assert_eq!((name.machine().as_str(), name.unit().as_str()), ("web-blue", "container@web@blue.service"));
+    }
+
+    #[test]
+    fn names_with_one_machine_name_know_of_each_other() {
+        let namesakes = |name: &str| {
+            let name: ContainerName = name.parse().unwrap();
+            name.namesakes().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(namesakes("web"), [""; 0]);
+        assert_eq!(namesakes("web@blue"), ["web-blue"]);
+        assert_eq!(namesakes("web-blue-2"), ["web@blue-2", "web-blue@2"]);
+        assert_eq!(namesakes("a--b"), [""; 0]);
     }
 
     #[test]

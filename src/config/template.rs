@@ -5,13 +5,43 @@ use super::diagnostics::{Mistake, Report};
 use super::tree::{Node, Table, Value};
 use super::verbatim_sections;
 
-/// Replaces the specifiers of our own keys. The verbatim sections are systemd's, and so are the specifiers in them.
+/// Replaces the specifiers of our own keys. The verbatim sections are systemd's, and so are the specifiers in them;
+/// only `%i` is the template's instance there too: systemd's own is `web@blue`, of which no other unit is an instance.
 pub fn expand(table: &mut Table, name: &ContainerName, report: &Report) {
     let Some(instance) = name.instance() else { return };
-    let ours = table.entries.iter_mut().filter(|entry| verbatim_sections::section(&entry.key).is_none());
-    for entry in ours {
-        expand_node(&mut entry.node, instance, name.as_str(), report);
+    for entry in &mut table.entries {
+        match verbatim_sections::section(&entry.key) {
+            Some(_) => expand_instance(&mut entry.node, instance),
+            None => expand_node(&mut entry.node, instance, name.as_str(), report),
+        }
     }
+}
+
+fn expand_instance(node: &mut Node, instance: &str) {
+    match &mut node.value {
+        Value::String(text) => *text = with_instance(text, instance),
+        Value::Array(items) => items.iter_mut().for_each(|item| expand_instance(item, instance)),
+        Value::Table(table) => table.entries.iter_mut().for_each(|entry| expand_instance(&mut entry.node, instance)),
+        _ => {}
+    }
+}
+
+/// Every other specifier stays for systemd, `%%` among them.
+fn with_instance(text: &str, instance: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(next) = rest.next() {
+        match (next, rest.clone().next()) {
+            ('%', Some('i')) => out.push_str(instance),
+            ('%', Some(other)) => out.extend(['%', other]),
+            _ => {
+                out.push(next);
+                continue;
+            }
+        }
+        rest.next();
+    }
+    out
 }
 
 fn expand_node(node: &mut Node, instance: &str, name: &str, report: &Report) {
@@ -53,4 +83,15 @@ fn expanded(text: &str, instance: &str, name: &str) -> Result<String, Mistake> {
         }
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_systemds_sections_only_the_instance_is_replaced() {
+        let text = "container@db@%i.service on %H at 50%%i, %n, %";
+        assert_eq!(with_instance(text, "blue"), "container@db@blue.service on %H at 50%%i, %n, %");
+    }
 }

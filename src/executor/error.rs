@@ -74,12 +74,15 @@ pub enum StepError {
     Notify(String),
     #[error("environment file {path}, line {line}: expected NAME=value")]
     EnvironmentFile { path: String, line: usize },
-    #[error("container {0} is not running; its namespace cannot be joined")]
+    #[error("container {0} is not running")]
     NotRunning(String),
     #[error("the container has neither reload-signal nor reload-command")]
     NoReload,
     #[error("reload-command ended with exit status {0}")]
     ReloadFailed(i32),
+    /// Of a probe, in its child's words.
+    #[error("{0}")]
+    Probe(String),
     #[error("this host has no {0}")]
     Missing(&'static str),
 }
@@ -134,6 +137,7 @@ impl StepError {
             | StepError::Filesystem { .. }
             | StepError::NotNull(_)
             | StepError::Notify(_)
+            | StepError::Probe(_)
             | StepError::NotRunning(_) => 1,
         }
     }

@@ -24,19 +24,18 @@ impl Filesystem {
     }
 
     pub fn set(self, key: &str, value: &str) -> Result<Self, StepError> {
-        self.try_set(key, value)
+        fsconfig_set_string(&self.context, key, value)
             .map_err(|errno| self.failed(format!("fsconfig({}, {key}={value})", self.kind), errno))?;
         Ok(self)
     }
 
-    /// As [`Self::set`], for a key that older kernels lack: the caller decides what a refusal means.
-    pub fn try_set(&self, key: &str, value: &str) -> Result<(), Errno> {
-        fsconfig_set_string(&self.context, key, value)
+    /// As [`Self::flag`], for one that older kernels lack: the caller decides what a refusal means.
+    pub fn try_flag(&self, key: &str) -> Result<(), Errno> {
+        fsconfig_set_flag(&self.context, key)
     }
 
     pub fn flag(self, key: &str) -> Result<Self, StepError> {
-        fsconfig_set_flag(&self.context, key)
-            .map_err(|errno| self.failed(format!("fsconfig({}, {key})", self.kind), errno))?;
+        self.try_flag(key).map_err(|errno| self.failed(format!("fsconfig({}, {key})", self.kind), errno))?;
         Ok(self)
     }
 

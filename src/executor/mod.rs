@@ -26,6 +26,7 @@ mod outside;
 mod overlay;
 mod passwd;
 mod payload;
+pub mod probe;
 mod range;
 mod refresh;
 mod reload;

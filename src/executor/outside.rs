@@ -232,7 +232,7 @@ impl Outside<'_> {
         let describe = || "copy the credentials";
         let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0500")?;
         // Since kernel 6.4; without it the copy is as swappable as any process's memory.
-        let _ = memory.try_set("noswap", "");
+        let _ = memory.try_flag("noswap");
         let memory = memory.mount(NOSUID | NODEV | NOEXEC)?;
         let owner = self.range.map(|range| (Uid::from_raw(range.base), Gid::from_raw(range.base)));
         let own = |name: &Path| match owner {
@@ -304,7 +304,7 @@ impl Handle {
     }
 }
 
-fn clone_tree(path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
+pub fn clone_tree(path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;

@@ -25,14 +25,13 @@ impl Overlay<'_> {
     /// Always with `userxattr`: it can then be mounted inside a user namespace, and one layer serves containers
     /// with a user namespace and without.
     pub fn mount(&self, scratch: &Path, attributes: u64) -> Result<OwnedFd, StepError> {
-        let mount = match self.mount_by_descriptor(attributes) {
-            Err(StepError::Call { source: Errno::INVAL, .. } | StepError::Filesystem { source: Errno::INVAL, .. })
-                if self.lower.len() > 1 =>
-            {
-                self.mount_by_options(scratch)
-            }
-            other => other,
-        }?;
+        let mount =
+            match self.mount_by_descriptor(attributes) {
+                Err(
+                    StepError::Call { source: Errno::INVAL, .. } | StepError::Filesystem { source: Errno::INVAL, .. },
+                ) if self.lower.len() > 1 => self.mount_by_options(scratch),
+                other => other,
+            }?;
         if attributes & RDONLY == 0 {
             self.is_writable(&mount)?;
         }

@@ -14,10 +14,10 @@ use super::error::{AtStep, Context, Error};
 use crate::config::ContainerName;
 use crate::plan::UserRange;
 
-const FIRST: u32 = 524_288;
+pub const FIRST: u32 = 524_288;
 const LAST: u32 = 1_879_048_191;
 /// Ranges begin at multiples of this, as nspawn's do.
-const SLOT: u32 = 65_536;
+pub const SLOT: u32 = 65_536;
 const LOCKS: &str = "/run/systemd/nspawn-uid";
 /// In the container's state directory.
 const NOTE: &str = "range";

@@ -12,8 +12,7 @@ use rustix::io::{Errno, FdFlags};
 use super::error::{Context, StepError};
 use crate::sys::descriptors;
 
-const SEALED: SealFlags =
-    SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
+const SEALED: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
 /// A sealed copy of the program at `path`; it must be static, since it runs in a root that is not ours.
 pub fn copy(path: &Path) -> Result<OwnedFd, StepError> {

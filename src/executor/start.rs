@@ -147,6 +147,9 @@ fn prepare(
 ) -> Result<Prepared, Error> {
     let container = sources.parse()?;
     seal_own_program(&container, &claim, &inherited)?;
+    if let Some(namesake) = Started::namesake(scope, name) {
+        return Err(Error::Held { name: name.machine(), holder: namesake.unit });
+    }
     let store = Store::open(scope);
     let image = match &container.source {
         RootSource::Image(reference) => Some(store.find(reference)?),

@@ -30,7 +30,11 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
 /// be tidied is.
 pub fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     std::thread::scope(|threads| {
-        threads.spawn(|| machined::unregister(name));
+        threads.spawn(|| {
+            if Started::namesake(scope, name).is_none() {
+                machined::unregister(name);
+            }
+        });
         remove_traces(scope, name)
     })
 }

@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
-/// Lets the kernel get ready for a move, beside whatever else is done: call before systemd is asked to start a unit.
+/// Lets the kernel get ready for a move, beside whatever else is done: call before systemd starts or stops a unit.
 ///
 /// Every write to `cgroup.procs` takes a lock (`cgroup_threadgroup_rwsem`) whose first writer waits for an RCU grace
-/// period, about 10 ms; writers that come soon after do not. systemd writes there at the start of every service. So a
+/// period, about 10 ms; writers that come soon after do not. systemd writes there at the start of every
+/// service, and for each of its control processes. So a
 /// move of ourselves to where we are, which changes nothing, takes that wait while the bus is being spoken to.
 /// Where the kernel was told `favordynmods` there is nothing to wait for.
 pub fn expect_moves() {

@@ -2,6 +2,7 @@
 
 mod attend;
 mod cgroup;
+pub mod doctor;
 mod processes;
 mod started;
 mod terminal;

@@ -66,6 +66,11 @@ impl Started {
         serde_json::from_slice(&text).ok()
     }
 
+    /// What runs under another name with the same machine name.
+    pub fn namesake(scope: &Scope, name: &ContainerName) -> Option<Started> {
+        name.namesakes().iter().find_map(|name| Started::load(scope, name).filter(Started::is_alive))
+    }
+
     /// Everything that was started and not yet tidied up, by name.
     pub fn all(scope: &Scope) -> Vec<Started> {
         let Ok(entries) = std::fs::read_dir(scope.container_states()) else { return Vec::new() };

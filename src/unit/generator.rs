@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{properties, text};
 use crate::Scope;
-use crate::config::{Container, ContainerName, DeclaredName, RootSource, Sources, declared};
+use crate::config::{Container, ContainerName, DeclaredName, RootSource, Sources, declared, instances};
 use crate::image::{ImageRecord, Store};
 
 /// Sorts before `50-…`, where `systemctl set-property` writes: what an administrator sets by hand wins.
@@ -68,23 +68,8 @@ fn names(scope: &Scope) -> io::Result<Vec<ContainerName>> {
             DeclaredName::Invalid(_, error) => eprintln!("{}: {error}", declared.path.display()),
         }
     }
-    let units = scope.config_roots.last().and_then(|root| root.parent()).map(|etc| etc.join("systemd/system"));
-    let enabled = units
-        .into_iter()
-        .flat_map(|units| list(&units))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wants" || extension == "requires"));
-    let instances = enabled.flat_map(|wants| list(&wants)).filter_map(|link| {
-        let link = link.file_name()?.to_str()?;
-        link.strip_prefix("container@")?.strip_suffix(".service")?.parse().ok()
-    });
-    let started =
-        list(&scope.container_states()).into_iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok());
-    instances.chain(started).filter(|name: &ContainerName| name.instance().is_some()).for_each(&mut add);
+    instances(scope).into_iter().for_each(&mut add);
     Ok(names.into_values().collect())
-}
-
-fn list(directory: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 fn write_drop_in(scope: &Scope, directory: &Path, name: &ContainerName) -> io::Result<()> {

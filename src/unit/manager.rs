@@ -50,6 +50,8 @@ trait Manager {
     fn load_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
     fn list_units_by_patterns(&self, states: &[&str], patterns: &[&str]) -> zbus::Result<Vec<Listed>>;
     fn subscribe(&self) -> zbus::Result<()>;
+    #[zbus(property)]
+    fn version(&self) -> zbus::Result<String>;
 }
 
 /// `ListUnitsByPatterns` of a unit: name, description, load state, active state, sub state, followed unit, its
@@ -233,6 +235,28 @@ impl Systemd {
         let path = self.manager.load_unit(unit).await?;
         let reply = self.bus.call_method(Some(SERVICE), &path, Some(PROPERTIES), "GetAll", &"").await?;
         Ok(reply.body().deserialize()?)
+    }
+
+    /// systemd's own version, such as `257.8-1~deb13u2`.
+    pub async fn version(&self) -> Result<String, ManagerError> {
+        Ok(self.manager.version().await?)
+    }
+
+    /// A unit's load state and its file's state, such as `loaded` and `enabled`.
+    pub async fn unit_file(&self, unit: &str) -> Result<(String, String), ManagerError> {
+        let path = self.manager.load_unit(unit).await?;
+        let load = self.property(&path, UNIT, "LoadState").await?;
+        Ok((load, self.property(&path, UNIT, "UnitFileState").await?))
+    }
+
+    /// The methods systemd-machined has; `None` where it is not there.
+    pub async fn methods_of_machined(&self) -> Option<Vec<String>> {
+        let introspectable = Some("org.freedesktop.DBus.Introspectable");
+        let machined = (Some("org.freedesktop.machine1"), "/org/freedesktop/machine1");
+        let reply = self.bus.call_method(machined.0, machined.1, introspectable, "Introspect", &()).await.ok()?;
+        let text: String = reply.body().deserialize().ok()?;
+        let names = text.split("<method name=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        Some(names.map(|(name, _)| name.to_owned()).collect())
     }
 
     async fn property<T>(&self, path: &OwnedObjectPath, interface: &str, name: &str) -> zbus::Result<T>

@@ -5,7 +5,7 @@ use super::setting::Setting;
 use super::signal;
 use super::specified::Specified;
 use super::table;
-use super::value::{Delegate, Value, ValueError};
+use super::value::{Value, ValueError};
 use crate::config::{Container, Device, Notify, RootSource, VerbatimSection, VerbatimSetting};
 use crate::image::ImageRecord;
 
@@ -30,11 +30,6 @@ pub fn properties(container: &Container, image: Option<&ImageRecord>) -> Result<
     }
     if container.notify == Notify::Container {
         all.push(set("NotifyAccess", Value::Word("all".to_owned())));
-    }
-    if !container.boot && !container.security.privileged {
-        // Its part of the cgroup tree is mounted read-only, so there is nothing to delegate; and with Delegate= every
-        // ExecStopPost= is moved to a cgroup of its own, a write to cgroup.procs that takes 10 ms.
-        all.push(set("Delegate", Value::Delegate(Delegate::All(false))));
     }
     if container.init {
         // berth-init ends with 128+N where signal N ended the payload: systemd's own clean signals, said that way.

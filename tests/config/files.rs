@@ -86,7 +86,10 @@ fn a_drop_in_of_a_higher_root_masks_its_namesake() {
 fn an_instance_has_its_own_file_or_the_templates_and_the_drop_ins_of_both() {
     let tree = Tree::new();
     tree.write("etc/web@.toml", "image = \"x:%i\"\nhostname = \"%i-100\"\ndescription = \"%n at 50%%\"")
-        .write("etc/web@.toml.d/a.toml", "[unit]\nAfter = \"%i.target\"")
+        .write(
+            "etc/web@.toml.d/a.toml",
+            "[unit]\nAfter = \"container@db@%i.service\"\n[service]\nExecStartPre = \"/bin/echo %n %%i\"",
+        )
         .write("etc/web@.toml.d/b.toml", "labels.which = \"template\"")
         .write("usr/web@blue.toml.d/b.toml", "labels.which = \"%i\"");
     assert_eq!(tree.loaded("web@blue"), ["etc/web@.toml", "etc/web@.toml.d/a.toml", "usr/web@blue.toml.d/b.toml"]);
@@ -95,10 +98,44 @@ fn an_instance_has_its_own_file_or_the_templates_and_the_drop_ins_of_both() {
     assert_eq!(blue.hostname.as_deref(), Some("blue-100"));
     assert_eq!(blue.description.as_deref(), Some("web@blue at 50%"));
     assert_eq!(blue.labels["which"], "blue");
-    assert_eq!(values(&blue, VerbatimSection::Unit, "After").unwrap(), ["%i.target"]);
+    assert_eq!(values(&blue, VerbatimSection::Unit, "After").unwrap(), ["container@db@blue.service"]);
+    assert_eq!(values(&blue, VerbatimSection::Service, "ExecStartPre").unwrap(), ["/bin/echo %n %%i"]);
     assert_eq!(tree.load("web@red").parse().unwrap().labels["which"], "template");
     tree.write("usr/web@blue.toml", "image = \"own\"");
     assert_eq!(tree.loaded("web@blue")[0], "usr/web@blue.toml");
+}
+
+#[test]
+fn a_template_is_not_started_by_being_there_but_an_instance_with_a_file_is() {
+    let tree = Tree::new();
+    tree.write("etc/web@.toml", "image = \"x\"\n  autostart = true\n");
+    let complaint = tree.load("web@blue").parse().unwrap_err().to_string();
+    let (place, rest) = complaint.split_once(": ").unwrap();
+    assert!(place.ends_with("/etc/berth/containers/web@.toml:2:3"), "{complaint}");
+    assert!(rest.starts_with("“autostart” has no meaning in a template"), "{complaint}");
+    assert!(rest.ends_with("systemctl enable container@web@INSTANCE"), "{complaint}");
+    tree.write("etc/web@.toml", "image = \"x\"\nautostart = false\n");
+    assert!(!tree.load("web@blue").parse().unwrap().autostart);
+    tree.write("etc/web@blue.toml", "image = \"x\"\nautostart = true\n");
+    assert!(tree.load("web@blue").parse().unwrap().autostart);
+}
+
+#[test]
+fn instances_are_those_enabled_or_started() {
+    let tree = Tree::new();
+    let root = tree.directory.path();
+    for (directory, links) in [
+        ("etc/systemd/system/machines.target.wants", &["container@web@blue.service", "container@web.service"][..]),
+        ("run/systemd/system/multi-user.target.requires", &["container@web@red.service", "ssh.service"]),
+        ("usr/lib/systemd/system/a.service.upholds", &["container@db@1.service", "container@db@1.socket"]),
+        ("etc/systemd/system/container@web@not.service.d", &["container@web@not.service"]),
+        ("run/berth/state/containers", &["web@green", "web@blue", "web", "Not@aName"]),
+    ] {
+        fs::create_dir_all(root.join(directory)).unwrap();
+        links.iter().for_each(|link| fs::write(root.join(directory).join(link), "").unwrap());
+    }
+    let found: Vec<String> = berth::config::instances(&tree.scope()).iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["db@1", "web@blue", "web@green", "web@red"]);
 }
 
 #[test]

@@ -114,7 +114,8 @@ fn surveyed(purpose: &str) -> Host {
     drop(first);
     host.run("systemctl daemon-reload").ok();
     eventually(|| {
-        let loaded = host.run("systemctl list-units --all --no-legend 'container@*'; machinectl list --no-legend").stdout;
+        let loaded =
+            host.run("systemctl list-units --all --no-legend 'container@*'; machinectl list --no-legend").stdout;
         if loaded.trim().is_empty() { Ok(()) } else { Err(loaded) }
     });
     run(&host, "census | sort >/run/census");

@@ -1,9 +1,11 @@
-//! The host ring: berth on a throwaway host whose PID 1 is a real systemd (tests/bed/host).
+//! The host ring: berth on a throwaway host whose PID 1 is a real systemd (tests/bed/host); with `BERTH_RING=vm`, the vm
+//! ring: berth on a virtual machine (tests/bed/vm). Any test runs in either, but those of [`vm`], which need the second.
 //!
 //! Every test here is “ignored” by a plain `cargo test`, and says so. `make check` builds what is installed on the
 //! hosts, names it in `BERTH_STAGE`, and runs them all; `BERTH_SUITE` picks the hosts' Debian. By hand, after
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
+mod doctor;
 mod escapes;
 mod exec;
 mod faults;
@@ -13,3 +15,5 @@ mod properties;
 mod ring;
 mod run;
 mod smoke;
+mod templates;
+mod vm;

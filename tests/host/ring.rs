@@ -1,13 +1,49 @@
-//! A host of the ring, commands on it, and containers declared there.
+//! A host of either ring, commands on it, and containers declared there.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(15);
+/// What the hosts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// Namespaces of this machine (tests/bed/host).
+    Host,
+    /// Virtual machines (tests/bed/vm).
+    Vm,
+}
 
-/// In seconds: a script that hangs exits with 124 and fails its test, not the whole run.
+impl Ring {
+    /// `BERTH_RING` decides for the whole run.
+    pub fn chosen() -> Ring {
+        match std::env::var("BERTH_RING").as_deref() {
+            Ok("vm") => Ring::Vm,
+            Ok("host") | Err(_) => Ring::Host,
+            Ok(other) => panic!("BERTH_RING is “{other}”, expected host or vm"),
+        }
+    }
+
+    /// How long something may take that takes milliseconds on an idle machine; an emulated one is twenty times slower.
+    fn patience(self) -> Duration {
+        match self {
+            Ring::Host => Duration::from_secs(15),
+            Ring::Vm => Duration::from_secs(90),
+        }
+    }
+
+    fn bed(self, verb: &str) -> Command {
+        let program = match self {
+            Ring::Host => "tests/bed/host",
+            Ring::Vm => "tests/bed/vm",
+        };
+        let mut command = Command::new(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(program));
+        command.arg(verb);
+        command
+    }
+}
+
+/// In seconds: a script that hangs is killed with all it started, and fails its test, not the whole run.
 const PATIENCE_FOR_A_SCRIPT: &str = "120";
 
 /// A booted host with berth installed.
@@ -28,7 +64,8 @@ impl Host {
         let suite = std::env::var("BERTH_SUITE").unwrap_or_else(|_| "trixie".to_owned());
         let owner = std::process::id().to_string();
         let host = Host { name: format!("check-{suite}-{purpose}-{owner}") };
-        let started = bed("start")
+        let started = Ring::chosen()
+            .bed("start")
             .arg(&host.name)
             .args(["--suite", &suite, "--owner", &owner])
             .arg("--with")
@@ -40,9 +77,26 @@ impl Host {
         host
     }
 
+    /// Shuts the host down and waits until it is up again. A virtual machine only.
+    pub fn reboot(&self) {
+        self.bed(["reboot", &self.name]);
+    }
+
+    /// Pulls the plug and boots from what the disk holds. A virtual machine only.
+    pub fn lose_power(&self) {
+        self.bed(["power", &self.name, "off"]);
+        self.bed(["power", &self.name, "on"]);
+    }
+
+    #[track_caller]
+    fn bed<const N: usize>(&self, words: [&str; N]) {
+        let output = Ring::Vm.bed(words[0]).args(&words[1..]).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Runs a bash script on the host, as root.
     pub fn run(&self, script: &str) -> Output {
-        let script_in_time = ["timeout", "--kill-after=5", PATIENCE_FOR_A_SCRIPT, "bash", "-c", script];
+        let script_in_time = ["timeout", "--signal=KILL", PATIENCE_FOR_A_SCRIPT, "bash", "-c", script];
         let output = self.command(script_in_time).stdin(Stdio::null()).output().unwrap();
         Output {
             script: script.to_owned(),
@@ -54,7 +108,7 @@ impl Host {
 
     /// A command on the host, not yet run: its streams and exit code are the command's.
     pub fn command<const N: usize>(&self, words: [&str; N]) -> Command {
-        let mut command = bed("run");
+        let mut command = Ring::chosen().bed("run");
         command.arg(&self.name).arg("--").args(words);
         command
     }
@@ -72,7 +126,7 @@ impl Host {
 
     /// The host's PID 1, as this machine numbers it.
     pub fn leader(&self) -> u32 {
-        let listed = bed("list").output().unwrap();
+        let listed = Ring::chosen().bed("list").output().unwrap();
         let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
         let line = listed.lines().find(|line| line.split_whitespace().next() == Some(&self.name)).unwrap();
         line.split_whitespace().nth(2).unwrap().parse().unwrap()
@@ -92,14 +146,8 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let _ = bed("stop").arg(&self.name).status();
+        let _ = Ring::chosen().bed("stop").arg(&self.name).status();
     }
-}
-
-fn bed(verb: &str) -> Command {
-    let mut command = Command::new(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/bed/host"));
-    command.arg(verb);
-    command
 }
 
 /// A tree of busybox alone, and the whole Debian of the host.
@@ -223,11 +271,12 @@ impl Drop for Declared<'_> {
 /// Tries until it succeeds; panics with the last failure once patience is out.
 #[track_caller]
 pub fn eventually<T>(mut attempt: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let patience = Ring::chosen().patience();
+    let deadline = Instant::now() + patience;
     loop {
         match attempt() {
             Ok(value) => return value,
-            Err(failure) => assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {failure}"),
+            Err(failure) => assert!(Instant::now() < deadline, "not within {patience:?}: {failure}"),
         }
         std::thread::sleep(Duration::from_millis(50));
     }

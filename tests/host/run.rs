@@ -77,9 +77,9 @@ fn the_service_outlives_a_killed_berthctl() {
 #[test]
 #[ignore = "host ring: make check"]
 fn a_signal_for_berthctl_is_the_payload_s() {
-    let script = "berthctl run --name signalled --rootfs /srv/busybox -- sh -c 'trap \"exit 42\" TERM; while :; do sleep 1000 & wait; done' & client=$!
-        until [ \"$(systemctl is-active berth-run-signalled.service)\" = active ]; do sleep 0.05; done
-        sleep 0.2; kill -TERM $client; wait $client";
+    let script = "berthctl run --name signalled --rootfs /srv/busybox -- sh -c 'trap \"exit 42\" TERM; echo up; while :; do sleep 1000 & wait; done' >/srv/data/up & client=$!
+        until grep -q up /srv/data/up; do sleep 0.05; done
+        kill -TERM $client; wait $client";
     host().run(script).exits(42);
 }
 
@@ -96,4 +96,15 @@ fn hundreds_of_jobs_of_others_do_not_hold_up_a_run() {
         "systemctl daemon-reload; timeout 60 berthctl run --rootfs {BUSYBOX} -- sh -c 'sleep 6; exit 5' & {jobs}; wait $!"
     ));
     ran.exits(5);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_signal_that_comes_before_the_payload_is_kept_for_it() {
+    // Whenever it comes it ends the run: berthctl before it asks for the unit, the payload, through its init, after.
+    let script = "for delay in 0.002 0.005 0.01 0.02 0.03 0.05 0.1; do
+            berthctl run --init --rootfs /srv/busybox -- sleep 1000 & client=$!
+            sleep $delay; kill -TERM $client; wait $client; echo $?
+        done";
+    assert_eq!(host().run(script).ok(), ["143"; 7].join("\n"));
 }

@@ -1,7 +1,8 @@
 //! Standing by a transient service: its descriptors are ours, our signals are its, its exit status becomes ours.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use super::Prepared;
 use super::document::Options;
@@ -11,7 +12,8 @@ use super::unit::{Unit, borrowed};
 use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
-use crate::config::Notify;
+use crate::config::{ContainerName, Notify};
+use crate::executor::{self, Claim};
 use crate::machine::{Signals, attend_until, expect_moves};
 use crate::unit::manager::{Ended, ManagerError};
 
@@ -27,20 +29,34 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
     };
     let mut unit = Unit::new(prepared)?;
     unit.descriptors = Some(descriptors);
-    let name = unit.name.clone();
     let by_payload = prepared.container.notify == Notify::Container;
     // The bus is spoken to beside the loop over the terminal and signals; its end is the end of this pipe.
+    let signalled = Signalled { unit: unit.name.clone(), early: Mutex::new(Some(Vec::new())) };
     let (over, held_open) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let (tell, told) = mpsc::channel();
     std::thread::scope(|threads| {
+        let signalled = &signalled;
         threads.spawn(move || {
             // Nobody listens only where the other side has failed already.
-            let _ = tell.send(supervise(scope, unit, reservation, by_payload));
+            let _ = tell.send(supervise(scope, unit, reservation, by_payload, signalled));
             drop(held_open);
         });
-        attend_until(over.as_fd(), &|signal| forward(scope, &name, signal), controller, &signals)
+        attend_until(over.as_fd(), &|signal| signalled.forward(scope, signal), controller, &signals)
     })?;
-    told.recv()?
+    let code = told.recv()?;
+    tidy(scope, &prepared.name)?;
+    code
+}
+
+/// What ExecStopPost= has not done. Linux counts the kills of a cgroup (`kill_seq`) and takes a process that is cloned
+/// into it for a latecomer of an earlier kill: after `systemctl kill -s KILL` it may die with the payload.
+fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Failure> {
+    if scope.container_states().join(name.as_str()).exists()
+        && Claim::take(scope, name, Vec::new(), Duration::ZERO).is_ok()
+    {
+        executor::tidy(scope, name)?;
+    }
+    Ok(())
 }
 
 /// Standard input only where it was asked for, as podman does.
@@ -51,7 +67,13 @@ fn our_own(interactive: bool) -> std::io::Result<[Option<OwnedFd>; 3]> {
     Ok([input, Some(output), Some(error)])
 }
 
-fn supervise(scope: &Scope, unit: Unit, reservation: Reservation, by_payload: bool) -> Result<i32, Failure> {
+fn supervise(
+    scope: &Scope,
+    unit: Unit,
+    reservation: Reservation,
+    by_payload: bool,
+    signalled: &Signalled,
+) -> Result<i32, Failure> {
     with_systemd(scope, async |systemd| {
         let properties = unit.properties()?;
         let mut transient = systemd.start_transient(&unit.name, &borrowed(&properties)).await?;
@@ -60,6 +82,10 @@ fn supervise(scope: &Scope, unit: Unit, reservation: Reservation, by_payload: bo
         // Our ends of the payload's descriptors: while they are open, a terminal never says that it is over.
         drop(unit);
         let started = transient.until_started().await;
+        for signal in signalled.early.lock().ok().and_then(|mut early| early.take()).into_iter().flatten() {
+            // It may just have ended.
+            let _ = systemd.kill(&signalled.unit, "main", signal).await;
+        }
         let ended = transient.until_ended().await?;
         match (started, ended) {
             (Ok(()), Some(ended)) => Ok(ended.exit_code()),
@@ -80,7 +106,19 @@ fn not_started(ended: Ended, by_payload: bool) -> i32 {
     }
 }
 
-fn forward(scope: &Scope, unit: &str, signal: i32) {
-    // It may just have ended.
-    let _ = with_systemd(scope, async |systemd| Ok(systemd.kill(unit, "main", signal).await?));
+/// Signals on their way to the payload.
+struct Signalled {
+    unit: String,
+    /// Those that came before there was a payload; `None` as soon as there is one.
+    early: Mutex<Option<Vec<i32>>>,
+}
+
+impl Signalled {
+    fn forward(&self, scope: &Scope, signal: i32) {
+        if let Some(early) = self.early.lock().ok().as_deref_mut().and_then(Option::as_mut) {
+            return early.push(signal);
+        }
+        // It may just have ended.
+        let _ = with_systemd(scope, async |systemd| Ok(systemd.kill(&self.unit, "main", signal).await?));
+    }
 }

@@ -12,6 +12,8 @@ use crate::unit::{Property, transient, variants};
 pub struct Unit {
     pub name: String,
     settings: Vec<Property>,
+    /// Its payload can write to its part of the cgroup tree.
+    delegates: bool,
     /// Variables of our own environment that the container asked for.
     environment: Vec<String>,
     /// Standard input, output and error.
@@ -30,7 +32,8 @@ impl Unit {
         }
         let environment =
             passed.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?))).collect();
-        Ok(Unit { name, settings, environment, descriptors: None })
+        let delegates = container.boot || container.security.privileged;
+        Ok(Unit { name, settings, delegates, environment, descriptors: None })
     }
 
     pub fn properties(&self) -> Result<Vec<(String, Variant<'_>)>, Failure> {
@@ -40,6 +43,11 @@ impl Unit {
             all.push(("Environment".to_owned(), Variant::from(self.environment.clone())));
         }
         if let Some(descriptors) = &self.descriptors {
+            if !self.delegates {
+                // A delegated unit's ExecStopPost= is moved to a cgroup of its own, about 10 ms at every end. It is
+                // safer there (see `foreground::tidy`), which matters where nobody stands by.
+                all.push(("Delegate".to_owned(), Variant::from(false)));
+            }
             // Kept until we have seen how it ended, then gone whether it failed or not.
             all.push(("AddRef".to_owned(), Variant::from(true)));
             all.push(("CollectMode".to_owned(), Variant::from("inactive-or-failed".to_owned())));

@@ -3,12 +3,16 @@
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section};
 use crate::config::{
-    Container, ContainerName, NamespaceMode, NetworkMode, RootSource, UserNamespace, Volatile, capability,
+    Container, ContainerName, NamespaceMode, NetworkMode, RootSource, SourceFile, Sources, UserNamespace, Volatile,
+    capability,
 };
 
 const NAMESPACES: [&str; 4] = ["pid", "ipc", "uts", "cgroup"];
 
-pub fn check(root: Section, container: &Container, name: &ContainerName) {
+pub fn check(root: Section, container: &Container, sources: &Sources) {
+    if container.autostart {
+        autostart(root, sources);
+    }
     if container.boot {
         booted(root, container);
     }
@@ -20,9 +24,21 @@ pub fn check(root: Section, container: &Container, name: &ContainerName) {
     if root.place("rootfs").is_some() {
         root.refuse("pull", "[pull] is for images; a container with “rootfs” pulls nothing");
     }
-    namespaces(root, container, name);
+    namespaces(root, container, &sources.name);
     sysctls(root, container);
     ambient(root, container);
+}
+
+/// A template starts nothing by being there: nobody would know which instances. An instance with a file of its own is
+/// a container like any other.
+fn autostart(root: Section, sources: &Sources) {
+    let is_template =
+        |file: &SourceFile| file.path.file_stem().is_some_and(|stem| stem.as_encoded_bytes().ends_with(b"@"));
+    if sources.files.first().is_some_and(is_template) {
+        let message = "“autostart” has no meaning in a template: it does not say which instances there are";
+        let help = format!("enable each: systemctl enable container@{}INSTANCE", sources.name.file_stem());
+        root.refuse("autostart", Mistake::new(message, help));
+    }
 }
 
 /// The tree's own init is PID 1 and root, and decides what runs.

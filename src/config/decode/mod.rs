@@ -33,6 +33,6 @@ pub fn container(sources: &Sources) -> Result<Container, Diagnostics> {
     let merged = merged.unwrap_or_default();
     let root = Section::of(&schema::TOP, &merged, &report);
     let container = container::decode(root);
-    checks::check(root, &container, &sources.name);
+    checks::check(root, &container, sources);
     report.so_far().map_or(Ok(container), Err)
 }

@@ -84,7 +84,12 @@ for name, family, kind, protocol in [
 #[ignore = "host ring: make check"]
 fn the_host_s_abstract_sockets_are_in_another_network() {
     let listen = "python3 -c 'import socket, time; s = socket.socket(socket.AF_UNIX); s.bind(b\"\\0berth-test\"); s.listen(); time.sleep(60)' & sleep 0.3; grep -q @berth-test /proc/net/unix";
-    host().run(&format!("systemd-run -q --unit abstract-listener sh -c \"{}\"; sleep 0.5", listen.replace('"', "\\\"").replace("& sleep 0.3; grep -q @berth-test /proc/net/unix", ""))).ok();
+    host()
+        .run(&format!(
+            "systemd-run -q --unit abstract-listener sh -c \"{}\"; sleep 0.5",
+            listen.replace('"', "\\\"").replace("& sleep 0.3; grep -q @berth-test /proc/net/unix", "")
+        ))
+        .ok();
     host().run("grep -q @berth-test /proc/net/unix").ok();
     let attack = r#"
 def connect():
@@ -139,7 +144,8 @@ fn a_set_user_id_program_gives_its_caller_nothing() {
     // The file is on a volume, where the image's own mount options do not count.
     host().run("mkdir -p /srv/data/setuid; cp /usr/bin/id /srv/data/setuid/id; chmod 6755 /srv/data/setuid/id").ok();
     let rest = "user = \"www-data\"\n[[mount]]\nsource = \"/srv/data/setuid\"\ntarget = \"/setuid\"\n";
-    let script = "id -u; /setuid/id -u; /setuid/id -g; grep NoNewPrivs /proc/self/status; su -c id 2>/dev/null || echo refused";
+    let script =
+        "id -u; /setuid/id -u; /setuid/id -g; grep NoNewPrivs /proc/self/status; su -c id 2>/dev/null || echo refused";
     let container = host().declare("setuid", &toml(DEBIAN, rest, script));
     assert_eq!(container.start_and_read(), "33\n33\n33\nNoNewPrivs:\t1\nrefused");
 }

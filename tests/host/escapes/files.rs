@@ -92,7 +92,8 @@ attempt("its memory", lambda: os.getppid() and read("/proc/%d/mem" % os.getppid(
     let seen = container.start_and_read();
     // getppid() is 0 for PID 1: its parent is in no namespace it sees.
     assert!(seen.contains("out by a parent 0"), "{seen}");
-    let others: Vec<&str> = seen.lines().filter(|line| line.starts_with("out ") && !line.contains("a parent 0")).collect();
+    let others: Vec<&str> =
+        seen.lines().filter(|line| line.starts_with("out ") && !line.contains("a parent 0")).collect();
     assert!(others.iter().all(|line| line.contains("its memory 0") || line.contains("signalling")), "{others:#?}");
     assert!(seen.contains("nothing by seeing"), "{seen}");
 }

@@ -58,7 +58,11 @@ fn hunted_by(name: &str, rest: &str, commands: &str) -> String {
     let python = format!("SECRET = \"{SECRET}\"\n{PREY}\nprint('hunting', flush=True)\nhunt(8)\nsys.exit(0)");
     let before = host().run(PROGRAMS).ok();
     // A program whose interpreter is whatever executes it (CVE-2019-5736).
-    host().run("mkdir -p /srv/data/evil; printf '#!/proc/self/exe\\n' >/srv/data/evil/evil; chmod 755 /srv/data/evil/evil").ok();
+    host()
+        .run(
+            "mkdir -p /srv/data/evil; printf '#!/proc/self/exe\\n' >/srv/data/evil/evil; chmod 755 /srv/data/evil/evil",
+        )
+        .ok();
     let rest = format!("{rest}\n[[mount]]\nsource = \"/srv/data/evil\"\ntarget = \"/evil\"\n");
     let container = hostile(host(), name, DEBIAN, &rest, &python);
     container.start();
@@ -76,14 +80,22 @@ fn hunted_by(name: &str, rest: &str, commands: &str) -> String {
 #[test]
 #[ignore = "host ring: make check"]
 fn exec_is_not_caught_on_its_way_in() {
-    hunted_by("hunter", "", "for turn in {1..40}; do berthctl exec hunter -- true; berthctl exec hunter -- /evil/evil; done");
+    hunted_by(
+        "hunter",
+        "",
+        "for turn in {1..40}; do berthctl exec hunter -- true; berthctl exec hunter -- /evil/evil; done",
+    );
 }
 
 #[test]
 #[ignore = "host ring: make check"]
 fn exec_is_not_caught_where_the_container_s_root_is_the_host_s() {
     let rest = "[security]\nuser-namespace = { mode = \"host\" }\n";
-    hunted_by("hunter-host", rest, "for turn in {1..40}; do berthctl exec hunter-host -- true; berthctl exec hunter-host -- /evil/evil; done");
+    hunted_by(
+        "hunter-host",
+        rest,
+        "for turn in {1..40}; do berthctl exec hunter-host -- true; berthctl exec hunter-host -- /evil/evil; done",
+    );
 }
 
 #[test]
@@ -95,7 +107,11 @@ fn a_container_that_shares_the_processes_of_another_does_not_catch_its_start() {
         toml(BUSYBOX, "", "exit 0").trim_end()
     );
     host().write("/etc/berth/containers/sharing.toml", &shares);
-    hunted_by("hunter-pid", rest, "for turn in {1..20}; do systemctl start container@sharing; systemctl stop container@sharing; systemctl reset-failed container@sharing; done");
+    hunted_by(
+        "hunter-pid",
+        rest,
+        "for turn in {1..20}; do systemctl start container@sharing; systemctl stop container@sharing; systemctl reset-failed container@sharing; done",
+    );
     host().run("rm /etc/berth/containers/sharing.toml").ok();
 }
 
@@ -150,7 +166,9 @@ fn exec_s_terminal_and_input_are_the_container_s_own() {
     let container = host().declare("false-dev", &toml(DEBIAN, "", "sleep 1000"));
     container.start();
     // /dev is the container's to change: what stands at these names is opened by exec.
-    host().run("berthctl exec -i false-dev -- sh -c 'rm /dev/null; mkfifo /dev/null; ln -sf /etc/passwd /dev/ptmx'").ok();
+    host()
+        .run("berthctl exec -i false-dev -- sh -c 'rm /dev/null; mkfifo /dev/null; ln -sf /etc/passwd /dev/ptmx'")
+        .ok();
     let stopped = host().run("timeout 10 berthctl exec false-dev -- cat");
     assert_eq!(stopped.code, Some(125), "exec waits on what the container put at /dev/null: {stopped:?}");
     assert!(stopped.stderr.contains("/dev/null is not the null device"), "{stopped:?}");

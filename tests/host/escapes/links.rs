@@ -106,7 +106,8 @@ fn a_working_directory_that_is_a_descriptor_of_ours_is_refused() {
         ));
         assert!(!ran.stdout.contains("secret"), "descriptor {number}: {}", ran.stdout);
     }
-    let change = "for number in $(seq 0 24); do ln -s /proc/self/fd/$number work$number; done; ln -s /proc/self/fd work";
+    let change =
+        "for number in $(seq 0 24); do ln -s /proc/self/fd/$number work$number; done; ln -s /proc/self/fd work";
     let container = tree(host(), "descriptor", change, "", "sleep 1000");
     container.start();
     let script = format!(
@@ -143,7 +144,9 @@ fn a_mount_target_that_is_swapped_for_a_link_while_it_is_used_stays_inside() {
 #[ignore = "host ring: make check"]
 fn a_name_is_never_a_path() {
     for name in ["../../etc", "a/b", ".", "..", "-", "a..b/../c", "A", "x y", "a@b@c"] {
-        let ran = host().run(&format!("/usr/lib/berth/berth-executor start -- '{name}' || /usr/lib/berth/berth-executor start '{name}'"));
+        let ran = host().run(&format!(
+            "/usr/lib/berth/berth-executor start -- '{name}' || /usr/lib/berth/berth-executor start '{name}'"
+        ));
         assert_eq!(ran.code, Some(2), "{name}: {}", ran.stderr);
         assert_eq!(host().run(&format!("/usr/lib/berth/berth-executor stop-post '{name}'")).code, Some(2), "{name}");
     }

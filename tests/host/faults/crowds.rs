@@ -44,11 +44,8 @@ fn of_a_declared_and_a_transient_start_of_one_name_one_wins_and_the_other_names_
     for turn in 0..counts(200, 15) {
         // Whoever is first by a little.
         let later = |command: &str| format!("sleep 0.0{}; {command}", turn % 10);
-        let (one, other) = if turn % 2 == 0 {
-            (declared.to_owned(), later(&transient))
-        } else {
-            (later(declared), transient.clone())
-        };
+        let (one, other) =
+            if turn % 2 == 0 { (declared.to_owned(), later(&transient)) } else { (later(declared), transient.clone()) };
         race(&host, "twin", (&one, "container@twin.service"), (&other, "berth-run-twin.service"));
     }
     drop(twin);

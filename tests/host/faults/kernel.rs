@@ -85,11 +85,12 @@ fn a_start_resolves_no_path_of_the_container_but_by_openat2_and_mounts_nothing_b
     let container = host().declare_shell("watched", VICTIM, PATIENT);
     host().run("mkdir -p /srv/data").ok();
     // Links at every place where something is mounted or written.
-    host().run(&format!(
-        "rm -rf /srv/linked; cp -a {BUSYBOX} /srv/linked; cd /srv/linked; rm -rf data scratch etc/hosts
+    host()
+        .run(&format!(
+            "rm -rf /srv/linked; cp -a {BUSYBOX} /srv/linked; cd /srv/linked; rm -rf data scratch etc/hosts
         mkdir -p real/data; ln -s /real/data data; ln -s ../real/scratch scratch; ln -s /real/hosts etc/hosts"
-    ))
-    .ok();
+        ))
+        .ok();
     host().write("/etc/berth/containers/watched.toml", &toml("/srv/linked", VICTIM, PATIENT));
     traced(host(), "watched", &format!("-s 4096 -o /run/trace.watched -e trace={PATHS},clone3,execve"));
     container.start();
@@ -162,7 +163,9 @@ fn exec_resolves_no_path_of_the_container_but_by_openat2() {
     let container = host().declare("joined", &toml(DEBIAN, "", PATIENT));
     container.start();
     let paths = PATHS.replace("%%", "%");
-    let script = format!("strace -f -qq -s 4096 -o /run/trace.joined -e trace={paths},setns,execve berthctl exec joined -- true; cat /run/trace.joined");
+    let script = format!(
+        "strace -f -qq -s 4096 -o /run/trace.joined -e trace={paths},setns,execve berthctl exec joined -- true; cat /run/trace.joined"
+    );
     let trace = host().run(&script).ok();
     let lines: Vec<(&str, &str)> = trace.lines().filter_map(|line| line.split_once(' ')).collect();
     // The second setns is that of the child, into everything but the PID namespace.

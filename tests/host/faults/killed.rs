@@ -151,7 +151,9 @@ fn an_import_killed_at_any_moment_leaves_what_the_next_one_clears_up() {
     let mut random = Random::seeded();
     let host = surveyed("import-killed");
     write_image(&host);
-    let taken = host.run("date +%s%N; berthctl image import /srv/image.tar five >/dev/null; date +%s%N; berthctl image list").ok();
+    let taken = host
+        .run("date +%s%N; berthctl image import /srv/image.tar five >/dev/null; date +%s%N; berthctl image list")
+        .ok();
     let times: Vec<u64> = taken.lines().filter_map(|line| line.parse().ok()).collect();
     let milliseconds = ((times[1] - times[0]) / 1_000_000) as u32 + 20;
     run(&host, "berthctl image remove five && find /var/lib/berth -printf '%y %P\n' | sort >/run/store");
