@@ -48,6 +48,9 @@ install:
 	install -Dm755 -t $(DESTDIR)/usr/lib/berth $(helpers:%=$(static)/%)
 	install -Dm755 -t $(DESTDIR)/usr/lib/systemd/system-generators $(static)/berth-generator
 	install -Dm644 -t $(DESTDIR)/usr/lib/systemd/system $(units)
+	install -Dm644 completions/berthctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_berthctl
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/berthctl.fish
 ifneq ($(tmpfiles),)
 	install -Dm644 -t $(DESTDIR)/usr/lib/tmpfiles.d $(tmpfiles)
 endif
@@ -60,6 +63,9 @@ uninstall:
 	rm -f $(helpers:%=$(DESTDIR)/usr/lib/berth/%) $(units:units/%=$(DESTDIR)/usr/lib/systemd/system/%)
 	rm -f $(tmpfiles:units/%=$(DESTDIR)/usr/lib/tmpfiles.d/%)
 	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_berthctl \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/berthctl.fish
 	-rmdir $(DESTDIR)/usr/lib/berth
 
 fmt:
