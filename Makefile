@@ -14,7 +14,7 @@ helpers := berth-executor berth-init
 manuals := $(wildcard man/*.[1-8])
 tmpfiles := $(wildcard units/*.conf)
 
-.PHONY: all build stage demo check check-full bench host install uninstall fmt lint clean
+.PHONY: all build stage demo check check-full bench fuzz host install uninstall fmt lint clean
 
 all: build
 
@@ -31,6 +31,10 @@ check-full: check bench
 
 bench: stage
 	tests/bench/run $(stage)
+
+# Two minutes for each target, from the corpora that `make check` replays.
+fuzz:
+	fuzz/run
 
 # A shell on a throwaway host with berth installed; the host ends with it.
 host: stage
@@ -75,7 +79,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/finish \
-		tests/bed/release tests/bed/demo .ci/run
+		tests/bed/release tests/bed/demo fuzz/run .ci/run
 
 clean:
 	$(CARGO) clean
