@@ -52,6 +52,7 @@ install:
 	install -Dm755 -t $(DESTDIR)/usr/lib/berth $(helpers:%=$(static)/%)
 	install -Dm755 -t $(DESTDIR)/usr/lib/systemd/system-generators $(static)/berth-generator
 	install -Dm644 -t $(DESTDIR)/usr/lib/systemd/system $(units)
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/berth share/berth/container.schema.json
 	install -Dm644 completions/berthctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_berthctl
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/berthctl.fish
@@ -70,7 +71,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_berthctl \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/berthctl.fish
-	-rmdir $(DESTDIR)/usr/lib/berth
+	rm -f $(DESTDIR)$(PREFIX)/share/berth/container.schema.json
+	-rmdir $(DESTDIR)/usr/lib/berth $(DESTDIR)$(PREFIX)/share/berth
 
 fmt:
 	$(CARGO) fmt
