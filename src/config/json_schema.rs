@@ -241,7 +241,10 @@ mod tests {
                     (_, "amount") => ("1", "true"),
                     _ => continue,
                 };
-                if *key == "mount" || schema.header == "[[mount]]" && *key == "type" {
+                if *key == "mount"
+                    || verbatim_sections::section(key).is_some()
+                    || schema.header == "[[mount]]" && *key == "type"
+                {
                     continue;
                 }
                 let kind = if schema.header == "[[mount]]" { mount_with(key) } else { "" };
