@@ -14,7 +14,7 @@ helpers := berth-executor berth-init
 manuals := $(wildcard man/*.[1-8])
 tmpfiles := $(wildcard units/*.conf)
 
-.PHONY: all build stage demo check check-full mutants bench host vm install uninstall fmt lint clean
+.PHONY: all build stage demo check check-full mutants bench fuzz host vm install uninstall fmt lint clean
 
 all: build
 
@@ -37,6 +37,10 @@ mutants:
 bench: stage
 	tests/bench/run $(stage)
 
+# Two minutes for each target, from the corpora that `make check` replays.
+fuzz:
+	fuzz/run
+
 # A shell on a throwaway host with berth installed; the host ends with it.
 host: stage
 	tests/bed/host start hand --with $(stage)
@@ -58,6 +62,10 @@ install:
 	install -Dm755 -t $(DESTDIR)/usr/lib/berth $(helpers:%=$(static)/%)
 	install -Dm755 -t $(DESTDIR)/usr/lib/systemd/system-generators $(static)/berth-generator
 	install -Dm644 -t $(DESTDIR)/usr/lib/systemd/system $(units)
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/berth share/berth/container.schema.json
+	install -Dm644 completions/berthctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_berthctl
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/berthctl.fish
 ifneq ($(tmpfiles),)
 	install -Dm644 -t $(DESTDIR)/usr/lib/tmpfiles.d $(tmpfiles)
 endif
@@ -70,7 +78,11 @@ uninstall:
 	rm -f $(helpers:%=$(DESTDIR)/usr/lib/berth/%) $(units:units/%=$(DESTDIR)/usr/lib/systemd/system/%)
 	rm -f $(tmpfiles:units/%=$(DESTDIR)/usr/lib/tmpfiles.d/%)
 	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
-	-rmdir $(DESTDIR)/usr/lib/berth
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_berthctl \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/berthctl.fish
+	rm -f $(DESTDIR)$(PREFIX)/share/berth/container.schema.json
+	-rmdir $(DESTDIR)/usr/lib/berth $(DESTDIR)$(PREFIX)/share/berth
 
 fmt:
 	$(CARGO) fmt
@@ -79,7 +91,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/vm tests/bed/finish tests/bed/finish-vm \
-		tests/bed/release tests/bed/demo tests/mutants/run .ci/run
+		tests/bed/release tests/bed/demo tests/mutants/run fuzz/run .ci/run
 
 clean:
 	$(CARGO) clean

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use crate::Scope;
 use crate::config::{ContainerName, Sources};
@@ -9,7 +10,7 @@ use crate::config::{ContainerName, Sources};
 /// Print containers' files and drop-ins
 #[derive(Debug, Args)]
 pub struct Cat {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::with_file())]
     names: Vec<ContainerName>,
     /// Accepted for symmetry with systemctl: nothing is paged
     #[arg(long, hide = true)]

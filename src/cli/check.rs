@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use super::plan::sources;
 use crate::Scope;
@@ -19,7 +20,7 @@ pub struct Check {
     /// Say nothing of files without a mistake
     #[arg(short, long)]
     quiet: bool,
-    #[arg(value_name = "NAME|FILE")]
+    #[arg(value_name = "NAME|FILE", add = complete::with_file_or_files())]
     containers: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use crate::Scope;
 use crate::config::{ContainerName, SourceFile, Sources};
@@ -19,6 +20,7 @@ pub struct Edit {
     /// Make the file where there is none
     #[arg(long)]
     force: bool,
+    #[arg(add = complete::with_file())]
     name: ContainerName,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use crate::Scope;
 use crate::config::ContainerName;
@@ -28,6 +29,7 @@ pub struct Exec {
     /// Run in this directory of the container
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<PathBuf>,
+    #[arg(add = complete::running())]
     name: ContainerName,
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<String>,

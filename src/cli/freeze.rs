@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use super::target::{units_of, with_systemd};
 use crate::Scope;
@@ -10,7 +11,7 @@ use crate::config::ContainerName;
 /// Freeze all processes of containers
 #[derive(Debug, Args)]
 pub struct Pause {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
 
@@ -18,7 +19,7 @@ pub struct Pause {
 #[derive(Debug, Args)]
 #[command(alias = "unpause")]
 pub struct Resume {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
 

@@ -2,8 +2,9 @@
 
 mod progress;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 
+use super::complete;
 use super::failure::Failure;
 use super::output::{Listing, Table, bytes, print_json};
 use crate::Scope;
@@ -33,7 +34,7 @@ pub struct Import {
     #[arg(short, long)]
     quiet: bool,
     /// A file, or - for standard input
-    #[arg(value_name = "FILE|-")]
+    #[arg(value_name = "FILE|-", value_hint = ValueHint::FilePath)]
     source: String,
     /// Without a registry it is localhost/NAME, without a tag NAME:latest; without any, what the archive says
     name: Option<String>,
@@ -49,14 +50,14 @@ pub struct List {
 /// Show everything known of images, as JSON
 #[derive(Debug, Args)]
 pub struct Inspect {
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required = true, value_name = "IMAGE", add = complete::images())]
     images: Vec<String>,
 }
 
 /// Remove images, and what no other image needs
 #[derive(Debug, Args)]
 pub struct Remove {
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required = true, value_name = "IMAGE", add = complete::images())]
     images: Vec<String>,
 }
 

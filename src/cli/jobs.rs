@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use super::target::{reason, unit_of, units_of, with_systemd};
 use crate::Scope;
@@ -13,28 +14,28 @@ use crate::unit::template::TRANSIENT;
 /// Start containers that have a file, and wait until they are ready
 #[derive(Debug, Args)]
 pub struct Start {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::with_file())]
     names: Vec<ContainerName>,
 }
 
 /// Stop containers and wait until they are gone
 #[derive(Debug, Args)]
 pub struct Stop {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
 
 /// Stop containers and start them again
 #[derive(Debug, Args)]
 pub struct Restart {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }
 
 /// Have payloads reload, by reload-signal or reload-command
 #[derive(Debug, Args)]
 pub struct Reload {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
 

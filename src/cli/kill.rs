@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::complete;
 use super::failure::{Failure, USAGE};
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
@@ -17,7 +18,7 @@ pub struct Kill {
     /// The container's first process, or every process it has
     #[arg(long, value_name = "WHOM", default_value = "all")]
     kill_whom: Whom,
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
 

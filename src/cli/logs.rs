@@ -5,6 +5,7 @@ use std::process::Command;
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use crate::Scope;
 use crate::config::ContainerName;
@@ -38,7 +39,7 @@ pub struct Logs {
     no_pager: bool,
     #[arg(short, long)]
     quiet: bool,
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }
 

@@ -2,6 +2,7 @@
 
 mod cat;
 mod check;
+pub mod complete;
 mod doctor;
 mod edit;
 mod exec;
@@ -96,6 +97,7 @@ pub fn command() -> clap::Command {
 /// The whole program. Returns its exit status.
 pub fn main() -> i32 {
     crate::sys::signal::end_on_closed_pipe();
+    complete::answer();
     let parsed = match Berthctl::try_parse() {
         Ok(parsed) => parsed,
         Err(error) => {

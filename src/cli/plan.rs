@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use super::output::{Format, print_json};
 use crate::Scope;
@@ -18,7 +19,7 @@ pub struct PlanVerb {
     #[arg(short, long, default_value = "table")]
     output: Format,
     /// A container's name, or a file
-    #[arg(value_name = "NAME|FILE")]
+    #[arg(value_name = "NAME|FILE", add = complete::with_file_or_files())]
     container: String,
 }
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
@@ -12,7 +13,7 @@ use crate::machine::Started;
 /// Drop what stopped containers have written, and that they failed
 #[derive(Debug, Args)]
 pub struct Reset {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }
 

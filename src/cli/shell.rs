@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use clap::Args;
 
+use super::complete;
 use super::exec::{join_and_attend, with_our_value};
 use super::failure::Failure;
 use crate::Scope;
@@ -23,6 +24,7 @@ pub struct Shell {
     #[arg(long, value_name = "USER[:GROUP]")]
     uid: Option<String>,
     /// A container's name, or USER@NAME
+    #[arg(add = complete::running())]
     name: String,
     /// A program to run in place of the shell
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]

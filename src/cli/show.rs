@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::complete;
 use super::failure::Failure;
 use super::output::print_json;
 use super::status::Properties;
@@ -24,7 +25,7 @@ pub struct Show {
     value: bool,
     #[arg(short, long, default_value = "lines")]
     output: Shape,
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }
 

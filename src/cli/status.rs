@@ -7,6 +7,7 @@ use anstyle::Style;
 use clap::Args;
 use zbus::OwnedVariant;
 
+use super::complete;
 use super::failure::Failure;
 use super::output::{ago, bytes, state_style, style, time};
 use super::target::{unit_of, with_systemd};
@@ -33,7 +34,7 @@ pub struct Status {
     /// Accepted for symmetry with systemctl: nothing is paged
     #[arg(long, hide = true)]
     no_pager: bool,
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
@@ -10,7 +11,7 @@ use crate::config::ContainerName;
 /// Wait until containers have ended, and print the exit status of each
 #[derive(Debug, Args)]
 pub struct Wait {
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
 

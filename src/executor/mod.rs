@@ -24,7 +24,7 @@ mod join;
 mod machined;
 mod outside;
 mod overlay;
-mod passwd;
+pub mod passwd;
 mod payload;
 pub mod probe;
 mod range;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::complete;
 use super::failure::Failure;
 use super::plan::name_of_file;
 use super::target::{reason, with_systemd};
@@ -41,7 +42,7 @@ pub struct Run {
     #[command(flatten)]
     options: document::Options,
     /// An image of the store, or a file that ends in .toml; with --rootfs the command begins here
-    #[arg(value_name = "IMAGE|FILE")]
+    #[arg(value_name = "IMAGE|FILE", add = complete::images_or_files())]
     source: Option<String>,
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<String>,

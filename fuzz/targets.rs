@@ -1,0 +1,86 @@
+//! What must hold for any bytes at all. Run by libFuzzer (fuzz_targets/) and, over the corpora, by tests/corpus.rs.
+
+// Each program uses one of them.
+#![allow(dead_code)]
+
+use std::path::Path;
+
+use berth::config::{ContainerName, Sources};
+use berth::executor::passwd;
+use berth::image::{Reference, unpack_bytes};
+
+/// A container's file: understood, or refused at a place that is in it; and no value becomes a setting of its own.
+pub fn toml(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for name in ["web", "web@blue"] {
+        let name: ContainerName = name.parse().expect("a name");
+        match Sources::from_text(name, text).parse() {
+            Ok(container) => {
+                let Ok(properties) = berth::unit::properties(&container, None) else { continue };
+                let unit = berth::unit::text(&properties);
+                let mut continued = false;
+                for line in unit.lines().filter(|line| !line.is_empty()) {
+                    let is_setting = line.split_once('=').is_some_and(|(key, _)| {
+                        key.starts_with("X-") || berth::unit::table::all().any(|setting| setting.name == key)
+                    });
+                    let is_section = ["[Unit]", "[Service]", "[Install]"].contains(&line);
+                    assert!(continued || is_setting || is_section, "{line:?} of {unit:?}");
+                    continued = line.ends_with('\\');
+                }
+            }
+            Err(diagnostics) => {
+                let lines = text.split('\n').count();
+                assert!(diagnostics.problems().all(|problem| (1..=lines).contains(&problem.line)), "{diagnostics}");
+                assert!(!diagnostics.first_line().contains('\n'));
+            }
+        }
+    }
+}
+
+/// A user, a passwd and a group file, with a NUL between them: the kernel's “no id” is never anybody's.
+pub fn passwd(data: &[u8]) {
+    let mut parts = data.splitn(3, |byte| *byte == 0);
+    let (user, accounts, groups) = (parts.next(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let Some(Ok(user)) = user.map(std::str::from_utf8) else { return };
+    let Ok(identity) = passwd::resolve(Some(user), &[], accounts, groups) else { return };
+    assert!(identity.uid != u32::MAX && identity.groups.iter().all(|gid| *gid != u32::MAX), "{identity:?}");
+    assert_eq!(identity.groups.first(), Some(&identity.gid));
+    assert!(identity.home.is_none_or(|home| home.starts_with('/') && !home.contains('\0')));
+    let number = user.split(':').next().unwrap_or_default();
+    if let Ok(uid) = number.parse::<u32>() {
+        assert_eq!(identity.uid, uid, "a number stands for another user");
+    }
+}
+
+/// A layer's archive: whatever it says, only its own directory is written to.
+pub fn archive(data: &[u8]) {
+    let place = tempfile::tempdir().expect("a directory");
+    let victim = place.path().join("victim");
+    std::fs::write(&victim, "kept").expect("a file");
+    let directory = place.path().join("unpacked");
+    std::fs::create_dir(&directory).expect("a directory");
+    let unpacked = unpack_bytes(data, &directory);
+    assert_eq!(std::fs::read(&victim).expect("the file is still there"), b"kept");
+    assert_eq!(names(place.path()), ["unpacked", "victim"]);
+    assert_eq!(names(&directory), ["layer", "notes", "trash"]);
+    if let Ok(layer) = unpacked {
+        assert!(layer.is_dir() && layer.starts_with(&directory));
+    }
+}
+
+/// An image's name: what is understood is understood again as it is printed, and never leads anywhere as a path.
+pub fn reference(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(reference) = text.parse::<Reference>() else { return };
+    let printed = reference.to_string();
+    assert_eq!(printed.parse::<Reference>().as_ref(), Ok(&reference), "{text:?} is printed as {printed:?}");
+    assert!(!reference.path().split('/').any(|part| part.is_empty() || part.starts_with('.')), "{printed:?}");
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).expect("the directory is still there");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}

@@ -1,0 +1,104 @@
+//! What shells offer at the tab key: verbs and options from the command line's own description, names from this host.
+//!
+//! The scripts in `completions/` call `berthctl` itself with [`VARIABLE`] set; nothing is kept in them that could age.
+
+use std::ffi::OsStr;
+
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
+use clap_complete::env::{CompleteEnv, EnvCompleter, Fish, Zsh};
+
+use crate::Scope;
+use crate::config::{Declared, declared, instances};
+use crate::image::Store;
+
+/// Set to a shell's name where the words of a command line are to be completed, not carried out.
+const VARIABLE: &str = "BERTHCTL_COMPLETE";
+
+/// zsh reads the file at the first tab key, as the body of the function that is to answer it.
+const AUTOLOADED: &str = "\n[[ $funcstack[1] != _berthctl ]] || _clap_dynamic_completer_berthctl \"$@\"\n";
+
+/// Answers a shell that asks, and ends the process; otherwise returns.
+pub fn answer() {
+    CompleteEnv::with_factory(super::command).var(VARIABLE).bin("berthctl").completer("berthctl").complete();
+}
+
+/// The script of a shell that makes it ask, for `zsh` and `fish`; bash's is written by hand.
+pub fn script(shell: &str) -> Option<String> {
+    let shell: &dyn EnvCompleter = match shell {
+        "zsh" => &Zsh,
+        "fish" => &Fish,
+        _ => return None,
+    };
+    let mut out = Vec::new();
+    shell.write_registration(VARIABLE, "berthctl", "berthctl", "berthctl", &mut out).ok()?;
+    let script = String::from_utf8(out).ok()?;
+    Some(if shell.name() == "zsh" { script.trim_end().to_owned() + AUTOLOADED } else { script })
+}
+
+/// Containers with a file of their own, and known instances of templates.
+pub fn with_file() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(declared_names()))
+}
+
+/// Containers that were started and are not over.
+pub fn running() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(started_names()))
+}
+
+pub fn any() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(declared_names().into_iter().chain(started_names()).collect()))
+}
+
+pub fn images() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(image_names()))
+}
+
+/// Containers with a file, and files.
+pub fn with_file_or_files() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| or_files(declared_names(), current))
+}
+
+/// Images, and files.
+pub fn images_or_files() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| or_files(image_names(), current))
+}
+
+fn or_files(names: Vec<String>, current: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = current.to_string_lossy();
+    let names = names.into_iter().filter(|name| name.starts_with(&*typed)).collect();
+    let toml = |path: &std::path::Path| path.extension().is_some_and(|kind| kind == "toml");
+    let files = PathCompleter::any().filter(move |path| path.is_dir() || toml(path)).complete(current);
+    candidates(names).into_iter().chain(files).collect()
+}
+
+fn candidates(mut names: Vec<String>) -> Vec<CompletionCandidate> {
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+fn declared_names() -> Vec<String> {
+    let scope = Scope::system();
+    let files = declared(&scope).unwrap_or_default();
+    let own = files.iter().filter_map(Declared::container).map(ToString::to_string);
+    own.chain(instances(&scope).iter().map(ToString::to_string)).collect()
+}
+
+/// By their directories, which others than root can list but not look into.
+fn started_names() -> Vec<String> {
+    let entries = std::fs::read_dir(Scope::system().container_states()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// In full, and as short as they can be typed.
+fn image_names() -> Vec<String> {
+    let rows = Store::open(&Scope::system()).list().unwrap_or_default();
+    let names = rows.into_iter().filter_map(|row| row.name);
+    names.flat_map(|name| short(&name).map(str::to_owned).into_iter().chain([name.clone()])).collect()
+}
+
+fn short(name: &str) -> Option<&str> {
+    name.strip_prefix("localhost/").map(|name| name.strip_suffix(":latest").unwrap_or(name))
+}
