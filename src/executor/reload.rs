@@ -54,6 +54,7 @@ impl Reload {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 if self.is_loaded(bus).await? {
+                    self.apply(bus).await?;
                     return Ok(true);
                 }
             }
@@ -62,6 +63,14 @@ impl Reload {
         if loaded != Some(true) {
             eprintln!("{}: systemd did not take the changed settings; they apply from the next reload", self.unit);
         }
+    }
+
+    /// Has systemd write the loaded limits to the cgroup. A reload alone leaves a running unit's cgroup as it is until
+    /// something is started beside it; being asked to attach a process, if only one that is there already, has it look.
+    async fn apply(&self, bus: &Connection) -> zbus::Result<()> {
+        let own_id = [std::process::id()];
+        let ourselves = (self.unit.as_str(), "", own_id.as_slice());
+        bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "AttachProcessesToUnit", &ourselves).await.map(drop)
     }
 
     async fn is_loaded(&self, bus: &Connection) -> zbus::Result<bool> {

@@ -26,12 +26,12 @@ fn systemctl_freezes_and_thaws_a_container() {
 
 #[test]
 #[ignore = "vm ring: make check"]
-fn berthctl_freezes_and_thaws_a_container() {
+fn berthctl_pauses_and_resumes_a_container() {
     let container = vm().declare_shell("cool", "", PATIENT);
     container.start();
-    vm().run("berthctl freeze cool").ok();
+    vm().run("berthctl pause cool").ok();
     assert_eq!(frozen(&container), "1");
-    vm().run("berthctl thaw cool").ok();
+    vm().run("berthctl resume cool").ok();
     assert_eq!(frozen(&container), "0");
     assert_eq!(container.show("ActiveState"), "active");
 }
