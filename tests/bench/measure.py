@@ -32,12 +32,13 @@ def milliseconds(command):
     return taken
 
 
-def beside(ours, theirs):
-    """Medians of both, measured in turns after one warm-up each."""
+def beside(ours, theirs, turns=TURNS, after=lambda: None):
+    """Medians of both, measured in turns after one warm-up each; `after` each one something is cleared away."""
     times = ([], [])
-    for turn in range(TURNS + 1):
+    for turn in range(turns + 1):
         for taken, command in zip(times, (ours, theirs)):
             one = milliseconds(command)
+            after()
             if turn > 0:
                 taken.append(one)
     return [statistics.median(taken) for taken in times]
@@ -154,14 +155,139 @@ def resident():
     return total
 
 
+# How many start at once, how many files a generator reads, and how many run while they are listed.
+CROWD = 50
+FILES = 1000
+RUNNING = 200
+# A turn of a crowd takes seconds.
+CROWD_TURNS = max(1, TURNS // 5)
+
+
+def at_once(command):
+    """The same command for every number of a crowd, each in a process of its own."""
+    each = f"for n in {{1..{CROWD}}}; do {command} & all+=($!); done"
+    return ["bash", "-c", f"{each}; for one in ${{all[@]}}; do wait $one || exit 1; done"]
+
+
+def disperse():
+    """Ends every crowd, however it was started."""
+    units = "'berth-run-crowd*' 'crowd-*'"
+    run(
+        "bash",
+        "-c",
+        f"systemctl kill -s KILL {units} 2>/dev/null; podman rm -qfa -t 0 >/dev/null 2>&1; "
+        f"for n in {{1..600}}; do systemctl list-units --all --no-legend {units} | grep -q . || exit 0; "
+        f"systemctl reset-failed {units} 2>/dev/null; sleep 0.05; done; exit 1",
+    )
+
+
+def crowds(compare):
+    of_berth = at_once(f"berthctl run -d --name crowd$n --rootfs {ROOT} -- sleep 100000 >/dev/null")
+    of_systemd = at_once("systemd-run -q --collect --unit crowd-$n sleep 100000")
+    of_podman = at_once("podman run -d --rm --network=none --name crowd$n localhost/five:latest sleep 100000 >/dev/null")
+    label = f"{CROWD} × berthctl run -d at once"
+    compare(label, of_berth, f"{CROWD} × systemd-run at once", of_systemd, 1.5, CROWD_TURNS, disperse)
+    compare(label, of_berth, f"{CROWD} × podman run -d at once", of_podman, 0.4, CROWD_TURNS, disperse)
+
+
+OF_BERTH = """description = "Number {0}"
+image = "localhost/five:latest"
+command = ["sleep", "100000"]
+environment = {{ NUMBER = "{0}", TZ = "UTC" }}
+[unit]
+After = ["network-online.target"]
+[service]
+Restart = "on-failure"
+[resources]
+MemoryMax = "512M"
+[install]
+WantedBy = ["multi-user.target"]
+"""
+
+OF_QUADLET = """[Unit]
+Description=Number {0}
+After=network-online.target
+[Container]
+Image=localhost/five:latest
+Exec=sleep 100000
+Environment=NUMBER={0} TZ=UTC
+[Service]
+Restart=on-failure
+MemoryMax=512M
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def generators(compare):
+    """The same thousand containers, described to both generators."""
+    os.makedirs("/etc/containers/systemd")
+    directories = [f"/srv/bench/generated/{directory}" for directory in ("normal", "early", "late")]
+    for directory in directories:
+        os.makedirs(directory)
+    for number in range(FILES):
+        write(f"/etc/berth/containers/many{number}.toml", OF_BERTH.format(number))
+        write(f"/etc/containers/systemd/many{number}.container", OF_QUADLET.format(number))
+
+    def counted():
+        """Neither is fast by doing nothing."""
+        made = sum(len(files) for _, _, files in os.walk("/srv/bench/generated"))
+        if made < FILES:
+            sys.exit(f"a generator made {made} files of {FILES}")
+        shutil.rmtree("/srv/bench/generated")
+        for directory in directories:
+            os.makedirs(directory)
+
+    generator = "/usr/lib/systemd/system-generators/"
+    of_berth = [generator + "berth-generator", *directories]
+    of_podman = [generator + "podman-system-generator", *directories]
+    label = f"berth-generator, {FILES} TOML files"
+    compare(label, of_berth, f"Quadlet, {FILES} .container files", of_podman, 1.0, CROWD_TURNS, counted)
+    shutil.rmtree("/etc/containers/systemd")
+    for number in range(FILES):
+        os.remove(f"/etc/berth/containers/many{number}.toml")
+
+
+def available():
+    """Bytes of memory that could be had."""
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+
+
+def listing(compare):
+    """With many running: how long to list them, and what each of them costs."""
+    before = available()
+    for number in range(RUNNING):
+        toml = f'rootfs = "{ROOT}"\ncommand = ["/bin/sleep", "100000"]\n'
+        write(f"/etc/berth/containers/crowd{number}.toml", toml)
+    units = [f"container@crowd{number}" for number in range(RUNNING)]
+    run("systemctl", "daemon-reload")
+    run("systemctl", "start", *units)
+    of_one = (before - available()) / RUNNING
+    running = run("berthctl", "list").count("crowd")
+    if running < RUNNING:
+        sys.exit(f"berthctl list knows {running} of {RUNNING}")
+    of_systemd = ["systemctl", "list-units", "--no-pager"]
+    compare(f"berthctl list, {RUNNING} running", ["berthctl", "list"], "systemctl list-units", of_systemd, 2.0)
+    run("systemctl", "kill", "-s", "KILL", *units)
+    for number in range(RUNNING):
+        os.remove(f"/etc/berth/containers/crowd{number}.toml")
+    before = available()
+    run(*at_once("podman run -d --rm --network=none --name crowd$n localhost/five:latest sleep 100000"))
+    of_podman = (before - available()) / CROWD
+    disperse()
+    label, ratio = "memory of an idle container, KiB", of_one / of_podman
+    print(f"{label:<38}{of_one / 1024:>8.0f}   {'podman':<38}{of_podman / 1024:>8.0f}{ratio:>8.2f}")
+
+
 def main(image):
     prepare(image)
     missed = []
     print(f"{TURNS} turns each, medians in ms\n")
     print(f"{'berth':<38}{'ms':>8}   {'beside':<38}{'ms':>8}{'ratio':>8}{'budget':>9}")
 
-    def compare(label, ours, other, theirs, budget):
-        one, two = beside(ours, theirs)
+    def compare(label, ours, other, theirs, budget, turns=TURNS, after=lambda: None):
+        one, two = beside(ours, theirs, turns, after)
         ratio = one / two
         verdict = "" if ratio <= budget else "  MISSED"
         if verdict:
@@ -187,6 +313,9 @@ def main(image):
     crun.kill()
     subprocess.run(["crun", "delete", "--force", "idle"], capture_output=True)
     run("systemctl", "kill", "-s", "KILL", "container@idle")
+    crowds(compare)
+    generators(compare)
+    listing(compare)
     if missed:
         sys.exit(f"missed: {', '.join(missed)}")
 
