@@ -175,7 +175,7 @@ def disperse():
     run(
         "bash",
         "-c",
-        f"systemctl kill -s KILL {units} 2>/dev/null; podman rm -qfa -t 0 >/dev/null 2>&1; "
+        f"systemctl kill -s KILL {units} 2>/dev/null; podman rm --force --all --time 0 >/dev/null 2>&1; "
         f"for n in {{1..600}}; do systemctl list-units --all --no-legend {units} | grep -q . || exit 0; "
         f"systemctl reset-failed {units} 2>/dev/null; sleep 0.05; done; exit 1",
     )
