@@ -221,7 +221,7 @@ WantedBy=multi-user.target
 
 def generators(compare):
     """The same thousand containers, described to both generators."""
-    os.makedirs("/etc/containers/systemd")
+    os.makedirs("/etc/containers/systemd", exist_ok=True)
     directories = [f"/srv/bench/generated/{directory}" for directory in ("normal", "early", "late")]
     for directory in directories:
         os.makedirs(directory)
@@ -243,9 +243,9 @@ def generators(compare):
     of_podman = [generator + "podman-system-generator", *directories]
     label = f"berth-generator, {FILES} TOML files"
     compare(label, of_berth, f"Quadlet, {FILES} .container files", of_podman, 1.0, CROWD_TURNS, counted)
-    shutil.rmtree("/etc/containers/systemd")
     for number in range(FILES):
         os.remove(f"/etc/berth/containers/many{number}.toml")
+        os.remove(f"/etc/containers/systemd/many{number}.container")
 
 
 def available():
