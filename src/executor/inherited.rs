@@ -31,9 +31,9 @@ impl Inherited {
         }
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
-        let mut inherited = Inherited::default();
-        inherited.number = number("LISTEN_FDS").unwrap_or(0) as i32;
-        for offset in 0..inherited.number {
+        let count = number("LISTEN_FDS").unwrap_or(0) as i32;
+        let mut inherited = Inherited { number: count, ..Inherited::default() };
+        for offset in 0..count {
             let name = names.next().unwrap_or("unknown");
             let Some(fd) = adopt(FIRST + offset) else { continue };
             match name {
