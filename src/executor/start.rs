@@ -156,6 +156,10 @@ fn prepare(
         RootSource::RootFs(_) => None,
     };
     let reload = if kind == Kind::Declared { reload::if_stale(name, sources, image.as_ref()) } else { None };
+    // The nodes cannot be made before systemd allows them.
+    if let Some(reload) = reload.as_ref().filter(|_| !container.devices.is_empty()) {
+        reload.wait();
+    }
     let image_lock = image.as_ref().map(|image| store.lock_image(image)).transpose()?;
     let plan = Plan::new(scope, name, &container, image.as_ref())?;
     let state = scope.container_states().join(name.as_str());
