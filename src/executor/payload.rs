@@ -80,6 +80,11 @@ impl Payload {
         }
         privilege::set_umask(self.process.umask);
         signal::reset_all().call(|| "sigprocmask")?;
+        if self.init.is_some() {
+            // It takes signals from the queue: one that comes before it is ready waits there, where the kernel would
+            // drop it for a PID 1 without a handler.
+            signal::hold_every().call(|| "sigprocmask")?;
+        }
         match privilege::new_session_keyring() {
             // A kernel without keyrings has none to leak; a full quota is the host's.
             Ok(()) | Err(Errno::NOSYS | Errno::DQUOT) => {}
