@@ -53,7 +53,10 @@ fn write(state: &Path, sources: &Sources) -> std::io::Result<()> {
     Ok(())
 }
 
+/// A unit that is queued but not yet looked at counts too; one that failed has given its name back.
 fn is_loaded(scope: &Scope, name: &ContainerName) -> Result<bool, Failure> {
-    let up = ["active", "activating", "deactivating", "reloading"];
-    with_systemd(scope, async |systemd| Ok(!systemd.list(&up, &[&unit_name(name)]).await?.is_empty()))
+    with_systemd(scope, async |systemd| {
+        let units = systemd.list(&[], &[&unit_name(name)]).await?;
+        Ok(units.iter().any(|unit| unit.active != "failed"))
+    })
 }
