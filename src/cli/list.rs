@@ -12,6 +12,7 @@ use crate::Scope;
 use crate::config::{ContainerName, Declared, RootSource, Sources, declared, instances};
 use crate::machine::Started;
 use crate::unit::manager::UnitState;
+use crate::unit::template::TRANSIENT;
 
 /// Units of containers, as glob patterns (systemctl(1)).
 const PATTERNS: [&str; 3] = ["container@*.service", "berth-run-*.service", "berth-run-*.scope"];
@@ -125,7 +126,7 @@ fn declared_image(scope: &Scope, name: &ContainerName) -> String {
 
 fn name_of(unit: &str) -> Option<ContainerName> {
     let (stem, _) = unit.rsplit_once('.')?;
-    stem.strip_prefix("container@").or_else(|| stem.strip_prefix("berth-run-"))?.parse().ok()
+    stem.strip_prefix("container@").or_else(|| stem.strip_prefix(TRANSIENT))?.parse().ok()
 }
 
 /// Without a registry that everybody knows, and without a digest.

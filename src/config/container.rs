@@ -55,6 +55,18 @@ pub struct Container {
     pub verbatim: Vec<VerbatimSetting>,
 }
 
+impl Container {
+    /// Names of the unit's own variables the payload gets: those it asks for, and the host's proxies where it does.
+    pub fn passed_variables(&self) -> Vec<String> {
+        let mut names = self.environment_pass.clone();
+        if self.http_proxy {
+            let proxies = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+            names.extend(proxies.iter().flat_map(|name| [(*name).to_owned(), name.to_uppercase()]));
+        }
+        names
+    }
+}
+
 /// Where the root file system comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootSource {

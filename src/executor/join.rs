@@ -17,7 +17,7 @@ use super::root::Root;
 use super::{devices, filter, identity, sealed};
 use crate::Scope;
 use crate::config::ContainerName;
-use crate::machine::Started;
+use crate::machine::{Started, cgroup_directory};
 use crate::plan::{Process, merge_environment};
 use crate::sys::clone::{Clone, Cloned, clone, enter, exit_now};
 
@@ -152,7 +152,7 @@ fn has_the_hosts_root(leader: Pid) -> Result<bool, StepError> {
 
 /// In the unit's own cgroup, or in a leaf beside what an inner systemd made of it.
 fn born_in_cgroup(path: &str) -> Result<Cloned, StepError> {
-    let path = Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/'));
+    let path = cgroup_directory(path);
     let open = |path: &Path| {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::open(path, flags, Mode::empty()).call(|| format!("open({})", path.display()))

@@ -81,7 +81,6 @@ fn named(text: &str) -> Result<ContainerName, Error> {
 
 /// The unit we run in.
 fn own_unit() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let path = crate::machine::cgroup_of("self").ok()?;
     path.rsplit('/').find(|part| part.ends_with(".service") || part.ends_with(".scope")).map(str::to_owned)
 }

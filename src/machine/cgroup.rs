@@ -1,6 +1,19 @@
-//! A kernel's way of moving processes between cgroups, and how not to wait for it.
+//! Cgroups of processes (cgroups(7)): which one a process is in, and how not to wait for a move between them.
 
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// The cgroup v2 path of a process, by its number or `self`, with a leading slash.
+pub fn cgroup_of(process: &str) -> std::io::Result<String> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/cgroup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("0::"));
+    line.map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::NotFound, "no cgroup v2 hierarchy"))
+}
+
+/// Where the cgroup of that path is mounted.
+pub fn cgroup_directory(cgroup: &str) -> PathBuf {
+    Path::new("/sys/fs/cgroup").join(cgroup.trim_start_matches('/'))
+}
 
 /// Lets the kernel get ready for a move, beside whatever else is done: call before systemd starts or stops a unit.
 ///
@@ -11,9 +24,7 @@ use std::io::Write;
 /// Where the kernel was told `favordynmods` there is nothing to wait for.
 pub fn expect_moves() {
     std::thread::spawn(|| {
-        let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-        let cgroup = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-        let procs = std::path::Path::new("/sys/fs/cgroup").join(cgroup).join("cgroup.procs");
+        let procs = cgroup_directory(&cgroup_of("self").ok()?).join("cgroup.procs");
         // Not ours to write to in a container or as a user: then systemd's own write waits, as it always did.
         std::fs::OpenOptions::new().write(true).open(procs).ok()?.write_all(b"0").ok()
     });

@@ -1,6 +1,8 @@
 //! The processes of a unit, as its cgroup has them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use super::cgroup_directory;
 
 /// A cgroup with its processes and the cgroups below it.
 #[derive(Debug, Default)]
@@ -21,16 +23,12 @@ pub struct Process {
 impl Group {
     /// `cgroup` is below the cgroup v2 mount, with a leading slash. A cgroup that is gone is an empty one.
     pub fn read(cgroup: &str) -> Group {
-        read(&mount_point().join(cgroup.trim_start_matches('/')))
+        read(&cgroup_directory(cgroup))
     }
 
     pub fn is_empty(&self) -> bool {
         self.processes.is_empty() && self.groups.iter().all(Group::is_empty)
     }
-}
-
-fn mount_point() -> PathBuf {
-    PathBuf::from("/sys/fs/cgroup")
 }
 
 fn read(path: &Path) -> Group {

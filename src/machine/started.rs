@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::cgroup_of;
 use crate::Scope;
 use crate::config::{ContainerName, Reload};
 use crate::plan::Process;
@@ -95,7 +96,7 @@ impl Started {
     /// Fills in what `/proc` knows of the leader and of its unit.
     pub fn complete(&mut self) -> std::io::Result<()> {
         self.leader_start = start_time(self.leader).ok_or(ErrorKind::NotFound)?;
-        self.cgroup = cgroup_of(self.leader)?;
+        self.cgroup = cgroup_of(&self.leader.to_string())?;
         self.unit = self.cgroup.rsplit('/').next().unwrap_or_default().to_owned();
         self.started_at = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -122,11 +123,4 @@ fn path(scope: &Scope, name: &str) -> PathBuf {
 fn start_time(process: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
-/// The cgroup v2 path of a process, with a leading slash.
-fn cgroup_of(process: i32) -> std::io::Result<String> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/cgroup"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("0::"));
-    line.map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::NotFound, "no cgroup v2 hierarchy"))
 }

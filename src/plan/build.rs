@@ -257,15 +257,10 @@ fn environment(name: &ContainerName, container: &Container, image: &ProcessDefau
     if container.tty {
         base.push("TERM=xterm".to_owned());
     }
-    let mut pass = container.environment_pass.clone();
-    if container.http_proxy {
-        let proxies = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
-        pass.extend(proxies.iter().flat_map(|name| [(*name).to_owned(), name.to_uppercase()]));
-    }
     EnvironmentSources {
         image: base.into_iter().chain(image.environment.iter().cloned()).collect(),
         files: container.environment_files.clone(),
-        pass,
+        pass: container.passed_variables(),
         explicit: container.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::target::with_systemd;
 use crate::config::VerbatimSection;
 use crate::executor;
 use crate::machine::{Signals, attend};
-use crate::unit::template::EXECUTOR;
+use crate::unit::template::{EXECUTOR, TRANSIENT};
 use crate::unit::{Owner, transient, variants};
 
 /// Settings beside `[resources]` that a scope has, too (systemd.scope(5)).
@@ -55,7 +55,7 @@ fn spawn(prepared: &Prepared, socket: OwnedFd, interactive: bool) -> Result<Chil
 }
 
 fn make_scope(scope: &Scope, prepared: &Prepared, process: u32) -> Result<(), Failure> {
-    let unit = format!("berth-run-{}.scope", prepared.name.machine());
+    let unit = format!("{TRANSIENT}{}.scope", prepared.name.machine());
     let mut settings = transient(&unit, &prepared.name, &prepared.container, prepared.image.as_ref())?;
     settings.retain(|property| {
         property.setting.owner == Owner::Verbatim(VerbatimSection::Resources) || OF_SCOPES.contains(&property.name())

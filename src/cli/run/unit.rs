@@ -25,11 +25,7 @@ impl Unit {
         let name = unit_name(&prepared.name);
         let settings = transient(&name, &prepared.name, &prepared.container, prepared.image.as_ref())?;
         let container = &prepared.container;
-        let proxies = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
-        let mut passed = container.environment_pass.clone();
-        if container.http_proxy {
-            passed.extend(proxies.iter().flat_map(|name| [(*name).to_owned(), name.to_uppercase()]));
-        }
+        let passed = container.passed_variables();
         let environment =
             passed.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?))).collect();
         let delegates = container.boot || container.security.privileged;
