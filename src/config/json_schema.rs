@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::decode::mounts::OPTIONS;
 use super::schema::{self, Schema};
 use super::{capability, verbatim_sections};
 use crate::unit::{Kind, Owner, Setting, table};
@@ -116,23 +117,7 @@ fn items(key: &str) -> Vec<&'static str> {
         "ambient" => capabilities.collect(),
         "add" | "drop" => capabilities.chain(["ALL"]).collect(),
         "insecure" => vec!["image-signature"],
-        _ => vec![
-            "ro",
-            "rw",
-            "nosuid",
-            "suid",
-            "nodev",
-            "dev",
-            "noexec",
-            "exec",
-            "nodiratime",
-            "diratime",
-            "nosymfollow",
-            "symfollow",
-            "noatime",
-            "relatime",
-            "strictatime",
-        ],
+        _ => OPTIONS.to_vec(),
     }
 }
 

@@ -16,6 +16,7 @@ use super::outside::clone_tree;
 use super::overlay::Overlay;
 use super::root::Root;
 use super::{identity, idmap, range, sealed};
+use crate::machine::{cgroup_directory, cgroup_of};
 use crate::sys::clone::{Clone, Cloned, clone, exit_now};
 use crate::sys::descriptors;
 use crate::sys::mount::{Change, NODEV, NOSUID, RDONLY, SLAVE, set_attributes};
@@ -78,9 +79,7 @@ pub fn namespaces() -> Probed {
 
 /// `CLONE_INTO_CGROUP`, into the cgroup we are in.
 pub fn birth_in_cgroup() -> Probed {
-    let text = std::fs::read_to_string("/proc/self/cgroup").call(|| "read /proc/self/cgroup")?;
-    let path = text.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    let path = Path::new("/sys/fs/cgroup").join(path);
+    let path = cgroup_directory(&cgroup_of("self").call(|| "read /proc/self/cgroup")?);
     let cgroup = rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .call(|| format!("open({})", path.display()))?;
     born_and_gone(&Clone { cgroup: Some(cgroup.as_fd()), ..Clone::default() })

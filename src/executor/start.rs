@@ -155,9 +155,11 @@ fn prepare(
         RootSource::Image(reference) => Some(store.find(reference)?),
         RootSource::RootFs(_) => None,
     };
-    let reload = if kind == Kind::Declared { reload::if_stale(name, sources, image.as_ref()) } else { None };
-    // The nodes cannot be made before systemd allows them.
-    if let Some(reload) = reload.as_ref().filter(|_| !container.devices.is_empty()) {
+    let mut reload = if kind == Kind::Declared { reload::if_stale(name, sources, image.as_ref()) } else { None };
+    // The nodes cannot be made before systemd allows them; without any, the set-up goes on beside the reload.
+    if !container.devices.is_empty()
+        && let Some(reload) = reload.take()
+    {
         reload.wait();
     }
     let image_lock = image.as_ref().map(|image| store.lock_image(image)).transpose()?;

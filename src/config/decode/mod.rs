@@ -2,7 +2,7 @@
 
 mod checks;
 mod container;
-mod mounts;
+pub mod mounts;
 mod network;
 mod process;
 mod security;

@@ -20,7 +20,7 @@ const IDMAP: [(&str, Idmap); 4] =
     [("auto", Idmap::Auto), ("none", Idmap::None), ("root-owner", Idmap::RootOwner), ("owner", Idmap::Owner)];
 
 /// The attributes of mount_setattr(2), by mount(8)'s names.
-const OPTIONS: [&str; 15] = [
+pub const OPTIONS: [&str; 15] = [
     "ro",
     "rw",
     "nosuid",

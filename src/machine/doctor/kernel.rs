@@ -2,6 +2,7 @@
 
 use super::{Area, Feature, Finding, Host, Without};
 use crate::executor::probe::{self, Probed};
+use crate::machine::cgroup_of;
 
 const OLD: &str = "a kernel from Linux 6.1 on has it";
 
@@ -255,10 +256,9 @@ fn offered(controller: &str) -> Finding {
 
 /// Every cgroup but the root has the file.
 fn freezer() -> Finding {
-    let own = read("/proc/self/cgroup").unwrap_or_default();
-    match own.lines().find_map(|line| line.strip_prefix("0::/")) {
-        Some("") | None => Finding::Unknown("we are in no cgroup of our own".to_owned()),
-        Some(path) => present(&format!("/sys/fs/cgroup/{path}/cgroup.freeze"), "no cgroup.freeze"),
+    match cgroup_of("self") {
+        Ok(path) if path != "/" => present(&format!("/sys/fs/cgroup{path}/cgroup.freeze"), "no cgroup.freeze"),
+        _ => Finding::Unknown("we are in no cgroup of our own".to_owned()),
     }
 }
 
