@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
-use super::target::{reason, unit_of, units_of, with_systemd};
+use super::target::{reason, units_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::expect_moves;
@@ -43,14 +43,11 @@ impl Start {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         expect_moves();
         with_systemd(scope, async |systemd| {
-            for name in &self.names {
-                if unit_of(scope, systemd, name).await? != name.unit() {
-                    return Err(Failure::new(format!(
-                        "“{name}” is a transient container: it has no file to start from"
-                    )));
-                }
+            let units = units_of(scope, systemd, &self.names).await?;
+            if let Some((name, _)) = self.names.iter().zip(&units).find(|(name, unit)| **unit != name.unit()) {
+                return Err(Failure::new(format!("“{name}” is a transient container: it has no file to start from")));
             }
-            jobs(scope, systemd, Job::Start, &self.names).await
+            jobs(systemd, Job::Start, &units).await
         })
     }
 }
@@ -64,7 +61,7 @@ impl Stop {
                 // systemd refuses to stop a frozen unit. One that is not frozen, or cannot be, says so here.
                 let _ = systemd.thaw(unit).await;
             }
-            let stopped = jobs(scope, systemd, Job::Stop, &self.names).await;
+            let stopped = jobs(systemd, Job::Stop, &units).await;
             for unit in units.iter().filter(|unit| unit.starts_with(TRANSIENT)) {
                 // One that had to be killed counts as failed and would stay; it was stopped on purpose.
                 let _ = systemd.reset_failed(unit).await;
@@ -77,20 +74,23 @@ impl Stop {
 impl Restart {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         expect_moves();
-        with_systemd(scope, async |systemd| jobs(scope, systemd, Job::Restart, &self.names).await)
+        with_systemd(scope, async |systemd| {
+            jobs(systemd, Job::Restart, &units_of(scope, systemd, &self.names).await?).await
+        })
     }
 }
 
 impl Reload {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
-        with_systemd(scope, async |systemd| jobs(scope, systemd, Job::Reload, &self.names).await)
+        with_systemd(scope, async |systemd| {
+            jobs(systemd, Job::Reload, &units_of(scope, systemd, &self.names).await?).await
+        })
     }
 }
 
-async fn jobs(scope: &Scope, systemd: &Systemd, job: Job, names: &[ContainerName]) -> Result<i32, Failure> {
-    let units = units_of(scope, systemd, names).await?;
+async fn jobs(systemd: &Systemd, job: Job, units: &[String]) -> Result<i32, Failure> {
     let mut failures = Vec::new();
-    for (unit, result) in systemd.run_jobs(job, &units).await {
+    for (unit, result) in systemd.run_jobs(job, units).await {
         match result {
             Err(error) if job == Job::Start || job == Job::Restart => {
                 failures.push(reason(systemd, &unit, &error).await);
