@@ -75,14 +75,10 @@ type Shown = BTreeMap<String, Vec<String>>;
 
 /// `systemctl show` of many units at once, in their order.
 fn show(host: &Host, units: &[String]) -> Vec<Shown> {
-    let mut all = Vec::new();
-    for some in units.chunks(100) {
-        let shown = host.run(&format!("systemctl show --all {}", some.join(" "))).ok();
-        let blocks: Vec<_> = shown.split("\n\n").filter(|block| !block.trim().is_empty()).collect();
-        assert_eq!(blocks.len(), some.len());
-        all.extend(blocks.into_iter().map(properties));
-    }
-    all
+    let shown = host.run(&format!("systemctl show --all {}", units.join(" "))).ok();
+    let blocks: Vec<_> = shown.split("\n\n").filter(|block| !block.trim().is_empty()).collect();
+    assert_eq!(blocks.len(), units.len());
+    blocks.into_iter().map(properties).collect()
 }
 
 fn properties(block: &str) -> Shown {
@@ -109,6 +105,13 @@ fn change(with: &Shown, without: &Shown, name: &str) -> (Vec<String>, Vec<String
     };
     (beyond(with, without), beyond(without, with))
 }
+
+/// How many transient units one connection keeps loaded. For each, systemd watches the connection with a match rule of
+/// its own, and dbus-daemon grants it 512 (dbus-daemon(1), `max_match_rules_per_connection`).
+const BATCH: usize = 100;
+
+/// Settings that are compared by what the bus says of them: systemctl shows them not at all, or with their outcome.
+const UNSHOWN: [&str; 4] = ["Condition", "Assert", "LoadCred", "SetCred"];
 
 /// A unit's own names and places, which differ from unit to unit.
 const IDENTITY: [&str; 4] = ["Id", "Names", "FragmentPath", "DropInPaths"];
@@ -140,23 +143,28 @@ fn every_setting_means_the_same_as_text_and_over_the_bus() {
     }
     host.write("/root/units.sh", &script);
     host.run("bash -e /root/units.sh && systemctl daemon-reload").ok();
-    let bus = SystemBus::connect(host);
-    let mut refused = Vec::new();
-    for (unit, (case, property)) in started.iter().zip(&cases) {
-        if let Err(error) = bus.start(unit, property.as_ref()) {
-            refused.push(format!("{case}: systemd refuses it over D-Bus: {error}"));
+    let (mut of_text, mut of_bus, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for batch in (0..cases.len()).collect::<Vec<_>>().chunks(BATCH) {
+        let (first, last) = (batch[0], batch[batch.len() - 1]);
+        let bus = SystemBus::connect(host);
+        for number in first..=last {
+            let (case, property) = &cases[number];
+            if let Err(error) = bus.start(&started[number], property.as_ref()) {
+                refused.push(format!("{case}: systemd refuses it over D-Bus: {error}"));
+            }
+        }
+        for (units, of_all) in [(&written, &mut of_text), (&started, &mut of_bus)] {
+            of_all.extend(show(host, &units[first..=last]));
+            for number in first..=last {
+                let (case, shown) = (&cases[number].0, &mut of_all[number]);
+                assert_eq!(shown["LoadState"], ["loaded"], "{case}: {} is not there any more", units[number]);
+                if number == 0 || UNSHOWN.iter().any(|start| case.starts_with(start)) {
+                    shown.extend(bus.unshown(&units[number]));
+                }
+            }
         }
     }
     assert!(refused.is_empty(), "{}", refused.join("\n"));
-    let mut of_text = show(host, &written);
-    let mut of_bus = show(host, &started);
-    for (number, (case, _)) in cases.iter().enumerate() {
-        if number == 0 || ["Condition", "Assert", "LoadCred", "SetCred"].iter().any(|start| case.starts_with(start)) {
-            of_text[number].extend(bus.unshown(&written[number]));
-            of_bus[number].extend(bus.unshown(&started[number]));
-        }
-    }
-    drop(bus);
     host.run("rm /run/systemd/system/bed-text-*; systemctl daemon-reload").ok();
     let (mut wrong, mut silent, mut told) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (number, (case, property)) in cases.iter().enumerate().skip(1) {
