@@ -8,7 +8,6 @@ use super::target::{unit_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor;
-use crate::machine::Started;
 
 /// Drop what stopped containers have written, and that they failed
 #[derive(Debug, Args)]
@@ -20,9 +19,6 @@ pub struct Reset {
 impl Reset {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         for name in &self.names {
-            if let Some(started) = Started::load(scope, name).filter(Started::is_alive) {
-                return Err(Failure::new(format!("{name} is running as {}; stop it first", started.unit)));
-            }
             let unit = with_systemd(scope, async |systemd| {
                 let unit = unit_of(scope, systemd, name).await?;
                 // Only a unit that failed, and is still loaded, has something to forget.
@@ -31,7 +27,10 @@ impl Reset {
             });
             // A kept layer may be all that is left of a transient container.
             let layer = scope.writable().join(name.as_str()).exists();
-            executor::forget(scope, name)?;
+            executor::forget(scope, name).map_err(|error| match error {
+                executor::Error::Held { .. } => Failure::new(format!("{error}; stop it first")),
+                other => other.into(),
+            })?;
             if !layer {
                 unit?;
             }

@@ -75,6 +75,7 @@ const RESERVED: &[(&[&str], &str)] = &[
     (&["SystemCall*", "Restrict*", "MemoryDenyWriteExecute", "LockPersonality"], "use “seccomp” in [security]"),
     (&["SELinuxContext"], "use “selinux-label” in [security]"),
     (&["AppArmorProfile"], "use “apparmor” in [security]"),
+    (&["FileDescriptorStoreMax"], "berth keeps its locks in the descriptor store, and sees to its size"),
     (&["TTY*"], "use “tty”"),
     (&["Sockets", "NonBlocking"], "[[socket]] will pass sockets; not yet"),
 ];

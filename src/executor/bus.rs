@@ -2,15 +2,71 @@
 
 use std::time::Duration;
 
-use zbus::Connection;
+use serde::Serialize;
+use zbus::{Connection, DynamicType, ObjectPath, OwnedObjectPath, OwnedVariant};
 
-/// What one exchange may take before the executor goes on without it.
+/// What one call may take before the executor goes on without it.
 pub const LIMIT: Duration = Duration::from_secs(5);
+
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// Runs an exchange on the system bus; `None` where there is no bus, it failed or it took too long.
 pub fn exchange<T>(talk: impl AsyncFnOnce(&Connection) -> zbus::Result<T>) -> Option<T> {
+    attempt(talk).ok()
+}
+
+/// The same, where it matters why it failed.
+pub fn attempt<T>(talk: impl AsyncFnOnce(&Connection) -> zbus::Result<T>) -> zbus::Result<T> {
     zbus::block_on(async {
-        let connection = zbus::connection::Builder::system().method_timeout(LIMIT).build().await.ok()?;
-        talk(&connection).await.ok()
+        let connection = zbus::connection::Builder::system().method_timeout(LIMIT).build().await?;
+        talk(&connection).await
     })
+}
+
+/// A method of systemd's manager.
+pub async fn manager<B>(bus: &Connection, method: &str, body: &B) -> zbus::Result<zbus::Message>
+where
+    B: Serialize + DynamicType,
+{
+    let manager = Some("org.freedesktop.systemd1.Manager");
+    bus.call_method(Some(SYSTEMD), "/org/freedesktop/systemd1", manager, method, body).await
+}
+
+/// A property of one of `service`'s objects.
+pub async fn property<T>(
+    bus: &Connection,
+    service: &str,
+    object: &ObjectPath<'_>,
+    interface: &str,
+    name: &str,
+) -> zbus::Result<T>
+where
+    T: TryFrom<OwnedVariant>,
+    T::Error: Into<zbus::Error>,
+{
+    let reply = bus.call_method(Some(service), object, Some(PROPERTIES), "Get", &(interface, name)).await?;
+    reply.body().deserialize::<OwnedVariant>()?.try_into().map_err(Into::into)
+}
+
+/// A property of a loaded unit: `interface` is `Unit`, `Service`, ….
+pub async fn of_unit<T>(bus: &Connection, unit: &str, interface: &str, name: &str) -> zbus::Result<T>
+where
+    T: TryFrom<OwnedVariant>,
+    T::Error: Into<zbus::Error>,
+{
+    let object: OwnedObjectPath = manager(bus, "GetUnit", &unit).await?.body().deserialize()?;
+    property(bus, SYSTEMD, &object, &format!("org.freedesktop.systemd1.{interface}"), name).await
+}
+
+/// `start`, `stop`, …; an error once the job is done, which is no object any more.
+pub async fn job_type(bus: &Connection, job: &ObjectPath<'_>) -> zbus::Result<String> {
+    property(bus, SYSTEMD, job, "org.freedesktop.systemd1.Job", "JobType").await
+}
+
+/// Waits until a job is done, or `over` says that it has taken too long.
+pub async fn until_done(bus: &Connection, job: &ObjectPath<'_>, over: impl Fn() -> bool) {
+    while !over() && job_type(bus, job).await.is_ok() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -30,12 +30,19 @@ pub enum Message {
     Failed(i32, String),
     /// systemd knows the payload: run it.
     Run,
+    /// The payload's number, to the caller of a start in a scope.
+    Running(i32),
 }
 
 impl Channel {
     pub fn pair() -> Result<(Channel, Channel), Errno> {
         let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         Ok((Channel(one), Channel(other)))
+    }
+
+    /// The side whose descriptor was handed down.
+    pub fn over(socket: OwnedFd) -> Channel {
+        Channel(socket)
     }
 
     pub fn send_handles(&self, handles: &[(usize, BorrowedFd<'_>)]) -> Result<(), Errno> {
@@ -57,6 +64,7 @@ impl Channel {
             Message::SetUp => vec![b'S'],
             Message::Ready => vec![b'R'],
             Message::Run => vec![b'G'],
+            Message::Running(number) => [b"P".as_slice(), &number.to_ne_bytes()].concat(),
             Message::Failed(code, text) => {
                 let mut bytes = vec![b'F'];
                 bytes.extend(code.to_ne_bytes());
@@ -101,12 +109,19 @@ impl Channel {
             b'S' => Message::SetUp,
             b'R' => Message::Ready,
             b'G' => Message::Run,
+            b'P' => Message::Running(i32::from_ne_bytes(rest.try_into().map_err(|_| Errno::BADMSG)?)),
             b'F' if rest.len() >= 4 => Message::Failed(
                 i32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]),
                 String::from_utf8_lossy(&rest[4..]).into_owned(),
             ),
             _ => return Err(Errno::BADMSG),
         }))
+    }
+}
+
+impl From<Channel> for OwnedFd {
+    fn from(channel: Channel) -> OwnedFd {
+        channel.0
     }
 }
 

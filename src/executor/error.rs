@@ -83,6 +83,10 @@ pub enum StepError {
     /// Of a probe, in its child's words.
     #[error("{0}")]
     Probe(String),
+    #[error("{unit}, for what comes before a start: {reason}")]
+    CatchUp { unit: String, reason: String },
+    #[error("standard input is no terminal; a container with tty = true is started by `berthctl run` on one")]
+    NoTerminal,
     #[error("this host has no {0}")]
     Missing(&'static str),
 }
@@ -91,7 +95,10 @@ impl Error {
     /// 78 where only a change by the administrator helps, 126 and 127 as podman's users expect, else 1.
     pub fn exit_code(&self) -> i32 {
         match self {
-            Error::Load(_) | Error::Config(_) | Error::Plan(_) | Error::Image(_) => EXIT_CONFIG,
+            Error::Load(_) | Error::Config(_) | Error::Plan(_) => EXIT_CONFIG,
+            Error::Image(error) if error.is_about_its_name() => EXIT_CONFIG,
+            // The disk may be better next time.
+            Error::Image(_) => 1,
             Error::Step { source, .. } => source.exit_code(),
             Error::Inside { exit_code, .. } => *exit_code,
             Error::Usage(_) => 2,
@@ -131,8 +138,9 @@ impl StepError {
             | StepError::OtherImage { .. }
             | StepError::Seccomp { .. }
             | StepError::EnvironmentFile { .. }
+            | StepError::NoTerminal
             | StepError::Missing(_) => EXIT_CONFIG,
-            StepError::NoReload | StepError::ReloadFailed(_) => 1,
+            StepError::NoReload | StepError::ReloadFailed(_) | StepError::CatchUp { .. } => 1,
             StepError::Call { .. }
             | StepError::Filesystem { .. }
             | StepError::NotNull(_)

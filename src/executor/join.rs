@@ -20,6 +20,7 @@ use crate::config::ContainerName;
 use crate::machine::{Started, cgroup_directory};
 use crate::plan::{Process, merge_environment};
 use crate::sys::clone::{Clone, Cloned, clone, enter, exit_now};
+use crate::sys::privilege::{self, Limit};
 
 /// Namespaces by their file in `/proc/PID/ns` and their flag, the user namespace first.
 const NAMESPACES: [(&str, i32); 7] = [
@@ -69,6 +70,7 @@ pub fn join(scope: &Scope, name: &ContainerName, request: &Request) -> Result<Jo
     }
     let process = process(&started.process, request);
     let filter = filter::program(&process).at("compile the seccomp filter")?;
+    let limits = privilege::limits(Some(leader)).call(|| "prlimit").at("find the container's resource limits")?;
     let (ours, theirs) = Channel::pair().call(|| "socketpair").at("make the process")?;
     let entered = foreign_namespaces(leader).at("enter the namespaces")?;
     // Only a child of ours gets the PID namespace, so that one is entered here.
@@ -78,7 +80,7 @@ pub fn join(scope: &Scope, name: &ContainerName, request: &Request) -> Result<Jo
     match born_in_cgroup(&started.cgroup).at("make the process")? {
         Cloned::Child => {
             drop(ours);
-            let error = match become_it(pidfd.as_fd(), entered, process, filter, request, &theirs) {
+            let error = match become_it(pidfd.as_fd(), entered, process, filter, limits, request, &theirs) {
                 Ok(payload) => AtStep::<()>::at(Err(payload.execute(&[])), "run the command").err(),
                 Err(error) => Some(error),
             };
@@ -176,6 +178,7 @@ fn become_it(
     namespaces: u64,
     process: Process,
     filter: Vec<u8>,
+    limits: Vec<Limit>,
     request: &Request,
     channel: &Channel,
 ) -> Result<Payload, Error> {
@@ -183,6 +186,8 @@ fn become_it(
     // The container's processes see this one from here on: keep their hands off while it is privileged
     // (CVE-2016-9962).
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).call(|| "prctl(PR_SET_DUMPABLE)").at(step)?;
+    // While we may raise what the caller has: its own limits are none of the container's.
+    privilege::take_limits(&limits).call(|| "prlimit").at("set the resource limits")?;
     enter(leader, namespaces & !(libc::CLONE_NEWPID as u64)).call(|| "setns").at(step)?;
     if namespaces & libc::CLONE_NEWUSER as u64 != 0 {
         identity::become_root().at(step)?;

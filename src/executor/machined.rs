@@ -9,14 +9,17 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
-use zbus::Connection;
+use zbus::{Connection, OwnedObjectPath};
 
-use super::bus::exchange;
+use super::bus::{exchange, property};
 use crate::config::ContainerName;
 
 const SERVICE: &str = "org.freedesktop.machine1";
 const PATH: &str = "/org/freedesktop/machine1";
 const MANAGER: &str = "org.freedesktop.machine1.Manager";
+
+/// The service our entries name as theirs.
+const OURS: &str = "berth";
 
 /// What versions of machined and of sd-bus say where the name is taken.
 const EXISTS: [&str; 3] =
@@ -53,7 +56,7 @@ fn register(machine: &str, leader: Pid, tree: Option<&Path>) {
         let id: &[u8] = &[];
         let root = tree.and_then(Path::to_str).unwrap_or_default();
         let number = leader.as_raw_nonzero().get() as u32;
-        let arguments = (machine, id, "berth", "container", number, root, &[] as &[i32]);
+        let arguments = (machine, id, OURS, "container", number, root, &[] as &[i32]);
         let call = async || {
             bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "RegisterMachineWithNetwork", &arguments).await
         };
@@ -72,6 +75,13 @@ pub fn unregister(name: &ContainerName) {
     exchange(async |bus| forget(bus, &name.machine()).await);
 }
 
+/// Only an entry of ours: the name may be that of a machine of somebody else's, such as systemd-nspawn's.
 async fn forget(bus: &Connection, machine: &str) -> zbus::Result<()> {
+    let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "GetMachine", &machine).await?;
+    let entry: OwnedObjectPath = reply.body().deserialize()?;
+    let service: String = property(bus, SERVICE, &entry, "org.freedesktop.machine1.Machine", "Service").await?;
+    if service != OURS {
+        return Ok(());
+    }
     bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "UnregisterMachine", &machine).await.map(drop)
 }

@@ -7,6 +7,7 @@
 
 mod birth;
 mod bus;
+mod catch_up;
 mod channel;
 mod claim;
 mod devices;
@@ -31,15 +32,20 @@ mod range;
 mod refresh;
 mod reload;
 mod report;
+mod restart;
 mod root;
+mod scoped;
 mod sealed;
 mod start;
 mod stop;
+mod writable;
 
 pub use claim::Claim;
 pub use error::Error;
 pub use join::{Joined, Request, join};
-pub use stop::{forget, tidy};
+pub use restart::{DESCRIPTION, DROP_INS};
+pub use scoped::Caller;
+pub use stop::{Keep, forget, tidy};
 
 use start::Kind;
 
@@ -57,7 +63,7 @@ pub fn main() -> i32 {
     let done = match arguments.as_slice() {
         ["start", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Declared)),
         ["start", "--transient", name] => named(name).and_then(|name| start::start(&scope, &name, Kind::Transient)),
-        ["start", "--scope", socket, name] => named(name).and_then(|name| start::in_scope(&scope, &name, socket)),
+        ["start", "--scope", socket, name] => named(name).and_then(|name| scoped::in_scope(&scope, &name, socket)),
         ["reload", name] => named(name).and_then(|name| refresh::reload_payload(&scope, &name)),
         ["bare", file] => match start::bare(&scope, std::path::Path::new(file)) {
             Ok(code) => return code,

@@ -17,7 +17,7 @@ use rustix::process::Pid;
 use super::error::{AtStep, Context, Error, StepError};
 use super::filesystem::Filesystem;
 use super::range::Range;
-use super::{devices, idmap};
+use super::{devices, idmap, writable};
 use crate::plan::{FileContent, IdMapping, Lower, Placement, Plan, Step, WritableLayer};
 use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, PRIVATE, RDONLY, set_attributes};
 
@@ -47,6 +47,8 @@ pub struct Outside<'a> {
     pub range: Option<&'a Range>,
     /// The container's state directory.
     pub state: &'a Path,
+    /// Where systemd has put the unit's credentials, if it has any.
+    pub credentials: Option<&'a Path>,
 }
 
 impl Outside<'_> {
@@ -113,37 +115,15 @@ impl Outside<'_> {
         let directory = match writable {
             WritableLayer::Memory => return Ok(vec![lower]),
             WritableLayer::Fresh { directory } => {
-                remove_tree(directory)?;
-                make_writable(directory, top)?;
+                writable::make_fresh(directory, top)?;
                 directory
             }
             WritableLayer::Kept { directory, made_for } => {
-                self.keep_writable(directory, made_for, top)?;
+                writable::keep(&self.plan.name, directory, made_for, top)?;
                 directory
             }
         };
         Ok(vec![lower, self.tree(directory)?])
-    }
-
-    /// A kept layer belongs to one image: on another it would show a mixture of both.
-    fn keep_writable(&self, directory: &Path, made_for: &str, top: Option<&Path>) -> Result<(), StepError> {
-        let note = directory.join("made-for");
-        match std::fs::read_to_string(&note) {
-            Ok(known) if known == made_for => return Ok(()),
-            Ok(known) => {
-                return Err(StepError::OtherImage {
-                    name: self.plan.name.to_string(),
-                    directory: directory.display().to_string(),
-                    made_for: known,
-                });
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).call(|| format!("read {}", note.display())),
-        }
-        // The note is written last, so a layer without one was never used.
-        remove_tree(directory)?;
-        make_writable(directory, top)?;
-        std::fs::write(&note, made_for).call(|| format!("write {}", note.display()))
     }
 
     fn tree(&self, path: &Path) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
@@ -186,6 +166,9 @@ impl Outside<'_> {
     /// The terminal on standard input. It was made for this container, so its root may own it.
     fn console(&self) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
         let terminal = rustix::stdio::stdin();
+        if !rustix::termios::isatty(terminal) {
+            return Err(StepError::NoTerminal);
+        }
         // systemd makes a terminal on standard input that of our session; the payload's session is to have it.
         crate::sys::terminal::give_up(terminal).call(|| "ioctl(TIOCNOTTY)")?;
         if let Some(range) = self.range {
@@ -228,7 +211,7 @@ impl Outside<'_> {
     /// systemd's directory is readable by its own user only: a copy for the container's root, in memory that is
     /// never swapped out where the kernel can promise that.
     fn credentials(&self) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
-        let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(Vec::new()) };
+        let Some(directory) = self.credentials else { return Ok(Vec::new()) };
         let describe = || "copy the credentials";
         let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0500")?;
         // Since kernel 6.4; without it the copy is as swappable as any process's memory.
@@ -242,7 +225,7 @@ impl Outside<'_> {
             }
             None => Ok(()),
         };
-        for entry in std::fs::read_dir(&directory).call(describe)? {
+        for entry in std::fs::read_dir(directory).call(describe)? {
             let entry = entry.call(describe)?;
             let name = PathBuf::from(entry.file_name());
             let content = std::fs::read(entry.path()).call(describe)?;
@@ -310,26 +293,4 @@ pub fn clone_tree(path: &Path, recursive: bool) -> Result<OwnedFd, StepError> {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     open_tree(CWD, path, flags).call(|| format!("open_tree({})", path.display()))
-}
-
-/// The root of an overlay is its upper directory's: that one has the owner and mode of the root of `top`.
-fn make_writable(directory: &Path, top: Option<&Path>) -> Result<(), StepError> {
-    let upper = directory.join("upper");
-    for path in [&upper, &directory.join("work")] {
-        std::fs::create_dir_all(path).call(|| format!("mkdir({})", path.display()))?;
-    }
-    let Some(top) = top else { return Ok(()) };
-    let root = rustix::fs::stat(top).call(|| format!("stat({})", top.display()))?;
-    let owner = (Uid::from_raw(root.st_uid), Gid::from_raw(root.st_gid));
-    rustix::fs::chown(&upper, Some(owner.0), Some(owner.1)).call(|| format!("chown({})", upper.display()))?;
-    rustix::fs::chmod(&upper, Mode::from_raw_mode(root.st_mode & 0o7777)).call(|| format!("chmod({})", upper.display()))
-}
-
-/// Removes a directory of ours and all below it; links are removed, not followed. Absent is as good.
-pub fn remove_tree(directory: &Path) -> Result<(), StepError> {
-    match std::fs::remove_dir_all(directory) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).call(|| format!("remove {}", directory.display())),
-    }
 }

@@ -59,9 +59,12 @@ impl Range {
             std::fs::write(&note, format!("{base} {size}"))
                 .call(|| format!("write {}", note.display()))
                 .at("pick a range of user ids")?;
-            if let Some(locks) = (0..slots).map(|slot| lock(base + slot * SLOT)).collect() {
+            let locks: Vec<OwnedFd> = (0..slots).map_while(|slot| lock(base + slot * SLOT)).collect();
+            if locks.len() == slots as usize {
                 return Ok(Range { base, size, locks });
             }
+            // While they are still held.
+            forget(base, locks.len() as u32 * SLOT);
         }
         Err(Error::NoRange(size))
     }

@@ -5,15 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use zbus::{Connection, OwnedObjectPath, OwnedVariant};
+use zbus::{Connection, OwnedObjectPath};
 
-use super::bus::exchange;
+use super::bus::{exchange, manager, of_unit, until_done};
 use crate::config::{ContainerName, Sources};
 use crate::image::ImageRecord;
 use crate::unit::generator::{STAMP_VARIABLE, stamp};
-
-const SERVICE: &str = "org.freedesktop.systemd1";
-const PATH: &str = "/org/freedesktop/systemd1";
 
 /// A reload of a host with thousands of units takes this long at the very most; the start goes on without it.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -21,10 +18,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How often a reload is asked for: one that was under way already may have missed the change.
 const ROUNDS: u32 = 3;
 
-const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-
 pub struct Reload {
+    /// No version of the TOML was known to systemd before.
+    pub never_loaded: bool,
     unit: String,
     wanted: String,
     job: OwnedObjectPath,
@@ -33,11 +29,12 @@ pub struct Reload {
 /// Asks for a reload where the unit's settings are not those of `sources` and `image`.
 pub fn if_stale(name: &ContainerName, sources: &Sources, image: Option<&ImageRecord>) -> Option<Reload> {
     let wanted = stamp(sources, image);
-    if std::env::var(STAMP_VARIABLE).is_ok_and(|loaded| loaded == wanted) {
+    let loaded = std::env::var(STAMP_VARIABLE).ok();
+    if loaded.as_ref() == Some(&wanted) {
         return None;
     }
     let job = exchange(async |bus| request(bus).await)?;
-    Some(Reload { unit: name.unit(), wanted, job })
+    Some(Reload { unit: name.unit(), never_loaded: loaded.is_none(), wanted, job })
 }
 
 impl Reload {
@@ -50,9 +47,7 @@ impl Reload {
                 if round > 0 {
                     job = request(bus).await?;
                 }
-                while Instant::now() < deadline && under_way(bus, &job).await {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                until_done(bus, &job, || Instant::now() >= deadline).await;
                 if self.is_loaded(bus).await? {
                     self.apply(bus).await?;
                     return Ok(true);
@@ -70,28 +65,15 @@ impl Reload {
     async fn apply(&self, bus: &Connection) -> zbus::Result<()> {
         let own_id = [std::process::id()];
         let ourselves = (self.unit.as_str(), "", own_id.as_slice());
-        bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "AttachProcessesToUnit", &ourselves).await.map(drop)
+        manager(bus, "AttachProcessesToUnit", &ourselves).await.map(drop)
     }
 
     async fn is_loaded(&self, bus: &Connection) -> zbus::Result<bool> {
-        let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "GetUnit", &self.unit.as_str()).await?;
-        let unit: OwnedObjectPath = reply.body().deserialize()?;
-        let environment = ("org.freedesktop.systemd1.Service", "Environment");
-        let reply = bus.call_method(Some(SERVICE), &unit, Some(PROPERTIES), "Get", &environment).await?;
-        let variables: OwnedVariant = reply.body().deserialize()?;
-        let wanted = format!("{STAMP_VARIABLE}={}", self.wanted);
-        Ok(Vec::<String>::try_from(variables).is_ok_and(|variables| variables.contains(&wanted)))
+        let variables: Vec<String> = of_unit(bus, &self.unit, "Service", "Environment").await?;
+        Ok(variables.contains(&format!("{STAMP_VARIABLE}={}", self.wanted)))
     }
 }
 
 async fn request(bus: &Connection) -> zbus::Result<OwnedObjectPath> {
-    let start = ("berth-reload.service", "replace");
-    let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "StartUnit", &start).await?;
-    reply.body().deserialize()
-}
-
-/// A job that is done is no object any more.
-async fn under_way(bus: &Connection, job: &OwnedObjectPath) -> bool {
-    let state = ("org.freedesktop.systemd1.Job", "State");
-    bus.call_method(Some(SERVICE), job, Some(PROPERTIES), "Get", &state).await.is_ok()
+    manager(bus, "StartUnit", &("berth-reload.service", "replace")).await?.body().deserialize()
 }

@@ -1,21 +1,22 @@
 //! One start, from a name to a payload that systemd supervises.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::birth::{Cargo, Newborn, give_birth};
+use super::catch_up::{CaughtUp, catch_up};
 use super::channel::Message;
 use super::claim::Claim;
-use super::error::{AtStep, Context, Error, StepError};
+use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
 use super::inherited::Inherited;
 use super::machined::Registration;
 use super::outside::{Outside, map_owners};
 use super::range::Range;
 use super::reload::Reload;
+use super::restart::DESCRIPTION;
 use super::{environment, filter, handover, idmap, reload, sealed};
 use crate::Scope;
 use crate::config::{Container, ContainerName, NameError, RootSource, Sources, UserNamespace};
@@ -43,16 +44,22 @@ pub enum Kind {
 }
 
 /// A container that is set up and waits to be released, with what must outlive its start.
-struct Prepared {
-    newborn: Newborn,
+pub struct Prepared {
+    pub newborn: Newborn,
     ready_by_payload: bool,
     claim: Option<Claim>,
-    range: Option<Range>,
-    image_lock: Option<OwnedFd>,
+    pub range: Option<Range>,
+    pub image_lock: Option<OwnedFd>,
     reload: Option<Reload>,
-    registration: Option<Registration>,
+    pub registration: Option<Registration>,
     /// Names of the locks of the unit's last start, which systemd still holds.
     stored: Vec<String>,
+}
+
+/// What systemd has for the payload besides its settings.
+struct Given {
+    sockets: Vec<(String, OwnedFd)>,
+    credentials: Option<PathBuf>,
 }
 
 /// Starts the container and returns once it is systemd's to supervise.
@@ -71,31 +78,10 @@ pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Erro
     Ok(())
 }
 
-/// Starts the container as a child of our own parent, which has claimed the name and puts us into a scope.
-pub fn in_scope(scope: &Scope, name: &ContainerName, socket: &str) -> Result<(), Error> {
-    let step = "talk to the caller";
-    // Before anything is heard of the caller: it is from here on that we may begin anew.
-    let sources = transient_sources(scope, name)?;
-    seal_own_program(&sources.parse()?, &None, &Inherited::default())?;
-    let number = socket.parse().map_err(|_| Error::Usage(format!("“{socket}” is not the number of a descriptor")))?;
-    let socket = crate::sys::descriptors::adopt(number).ok_or(StepError::Missing("such descriptor")).at(step)?;
-    let mut socket = std::fs::File::from(socket);
-    // One byte: we are in the scope.
-    socket.read_exact(&mut [0]).call(|| "read").at(step)?;
-    let prepared = prepare(scope, name, &sources, None, Inherited::take(), Kind::Scope)?;
-    let line = format!("{}\n", prepared.newborn.pid.as_raw_nonzero());
-    socket.write_all(line.as_bytes()).call(|| "write").at(step)?;
-    prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    if let Some(registration) = prepared.registration {
-        registration.wait(&prepared.newborn.pidfd);
-    }
-    Ok(())
-}
-
 /// What `berthctl run` has written.
-fn transient_sources(scope: &Scope, name: &ContainerName) -> Result<Sources, Error> {
+pub fn transient_sources(scope: &Scope, name: &ContainerName) -> Result<Sources, Error> {
     let state = scope.container_states().join(name.as_str());
-    Ok(Sources::from_file(&state.join("container.toml"), name.clone())?)
+    Ok(Sources::from_file(&state.join(DESCRIPTION), name.clone())?)
 }
 
 /// Runs the container of a TOML file without systemd, and returns the payload's exit status.
@@ -111,7 +97,7 @@ pub fn bare(scope: &Scope, file: &Path) -> Result<i32, Error> {
         newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
         attend(newborn.pid, &newborn.pidfd, None, &signals).call(|| "waitpid").at(step)
     });
-    super::stop::remove_traces(scope, &name)?;
+    super::stop::remove_traces(scope, &name, super::stop::Keep::Nothing)?;
     code
 }
 
@@ -124,7 +110,7 @@ fn claim(scope: &Scope, name: &ContainerName) -> Result<(Claim, Inherited), Erro
 }
 
 /// The program that enters the container must not be one that the container's root may write to (CVE-2019-5736).
-fn seal_own_program(container: &Container, claim: &Option<Claim>, inherited: &Inherited) -> Result<(), Error> {
+pub fn seal_own_program(container: &Container, claim: &Option<Claim>, inherited: &Inherited) -> Result<(), Error> {
     match container.security.user_namespace {
         UserNamespace::Auto { .. } | UserNamespace::Fixed { base: 1.., .. } => Ok(()),
         UserNamespace::Host | UserNamespace::Identity | UserNamespace::Fixed { base: 0, .. } => {
@@ -137,7 +123,7 @@ fn seal_own_program(container: &Container, claim: &Option<Claim>, inherited: &In
 }
 
 /// Everything up to the point where the payload only waits to be released.
-fn prepare(
+pub fn prepare(
     scope: &Scope,
     name: &ContainerName,
     sources: &Sources,
@@ -156,19 +142,28 @@ fn prepare(
         RootSource::RootFs(_) => None,
     };
     let mut reload = if kind == Kind::Declared { reload::if_stale(name, sources, image.as_ref()) } else { None };
+    let never_loaded = reload.as_ref().map(|reload| reload.never_loaded);
     // The nodes cannot be made before systemd allows them; without any, the set-up goes on beside the reload.
     if !container.devices.is_empty()
         && let Some(reload) = reload.take()
     {
         reload.wait();
     }
+    let caught_up = match never_loaded {
+        Some(never_loaded) => catch_up(name, &container, never_loaded).at("catch up with the changed TOML")?,
+        None => None,
+    };
     let image_lock = image.as_ref().map(|image| store.lock_image(image)).transpose()?;
     let plan = Plan::new(scope, name, &container, image.as_ref())?;
     let state = scope.container_states().join(name.as_str());
     make_state(&state)?;
     let range = Range::pick(plan.user_namespace, name, &state)?;
     let stored = inherited.stored.clone();
-    let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, inherited, kind)?;
+    let directory = || std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credentials = caught_up.as_ref().and_then(CaughtUp::credentials).or_else(directory);
+    let given = Given { sockets: inherited.sockets, credentials };
+    let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, given, kind)?;
+    drop(caught_up);
     let mut started = Started {
         name: name.to_string(),
         unit: String::new(),
@@ -210,7 +205,7 @@ fn set_up(
     plan: &Plan,
     range: Option<&Range>,
     state: &Path,
-    inherited: Inherited,
+    given: Given,
     kind: Kind,
 ) -> Result<(Newborn, Process, Option<Registration>), Error> {
     let mut process = plan.process.clone();
@@ -218,14 +213,14 @@ fn set_up(
     if plan.ready_by_payload {
         process.environment.push("NOTIFY_SOCKET=/run/host/notify".to_owned());
     }
-    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some() {
+    if given.credentials.is_some() {
         process.environment.push("CREDENTIALS_DIRECTORY=/run/host/credentials".to_owned());
     }
     let filter = filter::program(&process).at("compile the seccomp filter")?;
     let init = plan.init.then(|| sealed::copy(Path::new(INIT))).transpose().at("prepare berth-init")?;
-    let outside = Outside { plan, range, state };
+    let outside = Outside { plan, range, state, credentials: given.credentials.as_deref() };
     let handles = outside.open()?;
-    let cargo = Cargo { process: process.clone(), filter, init, sockets: inherited.sockets };
+    let cargo = Cargo { process: process.clone(), filter, init, sockets: given.sockets };
     let newborn = give_birth(scope, plan, state, cargo, kind != Kind::Bare)?;
     if let Some(range) = range {
         let map = match plan.user_namespace {
@@ -234,11 +229,9 @@ fn set_up(
         };
         idmap::write_maps(newborn.pid, &map, &map).at("map the user namespace")?;
     }
-    for (resource, soft, hard) in &process.rlimits {
-        privilege::set_limit(Some(newborn.pid), *resource, *soft, *hard)
-            .call(|| format!("prlimit({resource}, {soft}:{hard})"))
-            .at("set the resource limits")?;
-    }
+    privilege::set_limits(Some(newborn.pid), &process.rlimits)
+        .call(|| format!("prlimit({:?})", process.rlimits))
+        .at("set the resource limits")?;
     map_owners(&handles, plan, range, newborn.pid)?;
     let step = "talk to the container's process";
     let sent: Vec<_> = handles.iter().map(|handle| handle.for_step()).collect();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::claim::Claim;
-use super::error::{AtStep, Context, Error, StepError};
-use super::{machined, outside, range};
+use super::error::{AtStep, Context, Error};
+use super::{machined, range, restart, writable};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::Started;
@@ -12,44 +12,59 @@ use crate::machine::Started;
 /// Leaves nothing of a stopped container, unless what is there is another unit's of the same name.
 pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let started = Started::load(scope, name);
-    let ours = match &started {
-        Some(started) => super::own_unit().is_some_and(|unit| unit == started.unit),
+    let own_unit = super::own_unit();
+    // Held until everything is tidied up: a start of the same name waits for it.
+    let _claim = match &started {
+        Some(started) if own_unit.as_ref() != Some(&started.unit) => return Ok(()),
+        // systemd holds the name for this unit.
+        Some(_) => None,
         // Our start failed half-way, or another one is half-way: that one holds the name.
-        None => Claim::take(scope, name, Vec::new(), Duration::ZERO).is_ok(),
+        None => match Claim::take(scope, name, Vec::new(), Duration::ZERO) {
+            Ok(claim) => Some(claim),
+            Err(_) => return Ok(()),
+        },
     };
-    if !ours {
-        return Ok(());
-    }
-    if std::env::var("SERVICE_RESULT").is_ok_and(|result| result == "timeout") {
-        explain_timeout(started.as_ref());
-    }
-    tidy(scope, name)
+    explain_kill(started.as_ref());
+    let again = own_unit.is_some_and(|unit| restart::is_to_come(scope, name, &unit));
+    tidy(scope, name, if again { Keep::Description } else { Keep::Nothing })
+}
+
+/// What is left of a container that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Nothing,
+    /// A transient container's own, from which systemd is about to start it again.
+    Description,
 }
 
 /// State, fresh writable layer, id range, machined's entry. Goes on past a failure and reports the first one: what can
 /// be tidied is.
-pub fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+pub fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error> {
     std::thread::scope(|threads| {
         threads.spawn(|| {
             if Started::namesake(scope, name).is_none() {
                 machined::unregister(name);
             }
         });
-        remove_traces(scope, name)
+        remove_traces(scope, name, keep)
     })
 }
 
-/// The kernel drops signals to the first process of a PID namespace that it does not handle (pid_namespaces(7)).
-fn explain_timeout(started: Option<&Started>) {
-    if started.is_some_and(|started| !started.init) {
-        eprintln!("the payload did not end on its stop signal: as PID 1 it must handle the signal, or set init = true");
+/// The kernel drops signals to the first process of a PID namespace that it does not handle (pid_namespaces(7)), so
+/// that systemd's patience ends before the payload does.
+fn explain_kill(started: Option<&Started>) {
+    let is = |variable: &str, value: &str| std::env::var(variable).is_ok_and(|found| found == value);
+    let out_of_patience = is("SERVICE_RESULT", "timeout") && is("EXIT_CODE", "killed") && is("EXIT_STATUS", "KILL");
+    if out_of_patience && started.is_some_and(|started| !started.init) {
+        eprintln!("PID 1 ignores its stop signal, having no handler for it; set init = true");
     }
 }
 
-/// Drops what a container that does not run has left, its kept writable layer too.
+/// Drops what a container that does not run has left, its kept writable layer too. Fails where its name is held.
 pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
-    let layer = outside::remove_tree(&scope.writable().join(name.as_str()));
-    tidy(scope, name)?;
+    let _claim = Claim::take(scope, name, Vec::new(), Duration::ZERO)?;
+    let layer = writable::remove_tree(&scope.writable().join(name.as_str()));
+    tidy(scope, name, Keep::Nothing)?;
     layer.at("drop the writable layer")
 }
 
@@ -64,24 +79,18 @@ pub fn forget_earlier(scope: &Scope, name: &ContainerName) -> Result<(), Error> 
 }
 
 /// What a container leaves on the host's file systems.
-pub fn remove_traces(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+pub fn remove_traces(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error> {
     let state = scope.container_states().join(name.as_str());
     match Started::load(scope, name) {
         Some(Started { free_range: true, user_namespace: Some((base, size)), .. }) => range::forget(base, size),
         Some(_) => {}
         None => range::forget_noted(&state),
     }
-    let mut first = Ok(());
-    let mut note = |result: Result<(), StepError>| {
-        if first.is_ok() {
-            first = result;
-        }
+    // A kept layer is somebody's; a fresh one is nobody's any more.
+    let layer = writable::remove_fresh(&scope.writable().join(name.as_str()));
+    let state = match keep {
+        Keep::Nothing => writable::remove_tree(&state),
+        Keep::Description => restart::keep_description(&state),
     };
-    // A kept layer has a note of the image it was made for; a fresh one is nobody's any more.
-    let layer = scope.writable().join(name.as_str());
-    if !layer.join("made-for").exists() {
-        note(outside::remove_tree(&layer));
-    }
-    note(outside::remove_tree(&state));
-    first.at("tidy up")
+    layer.and(state).at("tidy up")
 }

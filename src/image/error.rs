@@ -41,6 +41,11 @@ impl std::fmt::Display for Hint {
 }
 
 impl StoreError {
+    /// Whether the name is at fault, so that trying again does not help.
+    pub fn is_about_its_name(&self) -> bool {
+        matches!(self, StoreError::Reference(_) | StoreError::NotFound { .. } | StoreError::Ambiguous { .. })
+    }
+
     pub(super) fn damaged(path: &Path, problem: impl ToString) -> Self {
         StoreError::Damaged { path: path.to_owned(), problem: problem.to_string() }
     }

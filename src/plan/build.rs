@@ -20,6 +20,8 @@ use crate::sys::mount as attr;
 pub enum PlanError {
     #[error("nothing to run: the image has neither entrypoint nor command; set command = [\"…\"]")]
     NothingToRun,
+    #[error("boot = true is not yet; run a single program with command = [\"…\"]")]
+    Boot,
     #[error("image is set but no image record was given")]
     NoImage,
     #[error("rootfs = \"{0}\" is a disk image; not yet: use a directory tree")]
@@ -43,6 +45,9 @@ impl Plan {
         container: &Container,
         image: Option<&ImageRecord>,
     ) -> Result<Plan, PlanError> {
+        if container.boot {
+            return Err(PlanError::Boot);
+        }
         let none = ProcessDefaults::default();
         let defaults = image.map_or(&none, |image| &image.process);
         let user_namespace = match container.security.user_namespace {

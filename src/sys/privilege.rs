@@ -40,15 +40,51 @@ pub fn new_session_keyring() -> Result<(), Errno> {
         .map(drop)
 }
 
-/// prlimit(2): sets a limit of `process`, by the `RLIMIT_…` number.
-pub fn set_limit(process: Option<Pid>, resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
-    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
-    let process = process.map_or(0, |pid| pid.as_raw_nonzero().get());
-    // SAFETY: the new limit lives through the call and the old one is not asked for.
-    check(unsafe {
-        libc::syscall(libc::SYS_prlimit64, process, resource, &raw const limit, std::ptr::null_mut::<libc::rlimit64>())
+/// asm-generic/resource.h
+const RLIM_NLIMITS: u32 = 16;
+
+/// A resource limit: the `RLIMIT_…` number, the soft and the hard limit.
+pub type Limit = (u32, u64, u64);
+
+/// prlimit(2): sets limits of `process`, or of this one.
+pub fn set_limits(process: Option<Pid>, limits: &[Limit]) -> Result<(), Errno> {
+    limits.iter().try_for_each(|(resource, soft, hard)| {
+        let limit = libc::rlimit64 { rlim_cur: *soft, rlim_max: *hard };
+        prlimit(process, *resource, &raw const limit, std::ptr::null_mut())
     })
-    .map(drop)
+}
+
+/// Another process's limits for this one, as far as its own hard ones let them.
+pub fn take_limits(theirs: &[Limit]) -> Result<(), Errno> {
+    for ((resource, soft, hard), (_, _, own)) in theirs.iter().zip(limits(None)?) {
+        match set_limits(None, &[(*resource, *soft, *hard)]) {
+            Err(Errno::PERM) => set_limits(None, &[(*resource, own.min(*soft), own.min(*hard))])?,
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// prlimit(2): every limit of `process`, or of this one.
+pub fn limits(process: Option<Pid>) -> Result<Vec<Limit>, Errno> {
+    let get = |resource| {
+        let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+        prlimit(process, resource, std::ptr::null(), &raw mut limit)?;
+        Ok((resource, limit.rlim_cur, limit.rlim_max))
+    };
+    (0..RLIM_NLIMITS).map(get).collect()
+}
+
+/// Each pointer is null or to a limit that lives through the call.
+fn prlimit(
+    process: Option<Pid>,
+    resource: u32,
+    new: *const libc::rlimit64,
+    old: *mut libc::rlimit64,
+) -> Result<(), Errno> {
+    let process = process.map_or(0, |pid| pid.as_raw_nonzero().get());
+    // SAFETY: the callers' pointers, above, are null or to limits of theirs.
+    check(unsafe { libc::syscall(libc::SYS_prlimit64, process, resource, new, old) }).map(drop)
 }
 
 /// Sets this process's umask and returns nothing: umask(2) cannot fail.

@@ -5,6 +5,7 @@ use super::setting::Setting;
 use super::signal;
 use super::specified::Specified;
 use super::table;
+use super::template;
 use super::value::{Value, ValueError};
 use crate::config::{Container, Device, Notify, RootSource, VerbatimSection, VerbatimSetting};
 use crate::image::ImageRecord;
@@ -47,10 +48,24 @@ pub fn properties(container: &Container, image: Option<&ImageRecord>) -> Result<
         // The template has an [Install] section too; its lists would otherwise be added to.
         all.push(set("WantedBy", Value::Words(Vec::new())));
     }
+    let derived = all.len();
     for setting in &container.verbatim {
-        all.extend(verbatim(setting)?);
+        let mut lines = verbatim(setting)?;
+        if resets(setting) {
+            // What a person resets is what other files say; berth's own lines are how it works at all.
+            let own = template::lines(&setting.key);
+            let own =
+                own.into_iter().chain(all[..derived].iter().filter(|property| property.name() == setting.key).cloned());
+            lines.splice(1..1, own.collect::<Vec<_>>());
+        }
+        all.extend(lines);
     }
     Ok(all)
+}
+
+/// Whether the first of its lines is an empty one.
+fn resets(setting: &VerbatimSetting) -> bool {
+    setting.values.first().is_none_or(String::is_empty)
 }
 
 /// What a booted operating system needs otherwise than an application: its own shutdown signal, a reboot (exit

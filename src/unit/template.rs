@@ -25,7 +25,7 @@ const COMMON: &[(&str, &str)] = &[
     ("RequiresMountsFor", "/var/lib/berth"),
     ("Type", "notify"),
     ("NotifyAccess", "exec"),
-    ("FileDescriptorStoreMax", "16"),
+    ("FileDescriptorStoreMax", "64"),
     ("RestartPreventExitStatus", "78"),
     ("KillMode", "mixed"),
     ("TimeoutStopSec", "10s"),
@@ -65,6 +65,13 @@ pub fn transient(
     all.extend(properties(container, image)?);
     let names = Names { unit, instance: name.as_str() };
     all.into_iter().map(|property| property.expand(&names).map_err(TransientError::from)).collect()
+}
+
+/// What the template itself says of a setting that adds to a list.
+pub(super) fn lines(name: &str) -> Vec<Property> {
+    let common = COMMON.iter().filter(|(key, _)| *key == name);
+    let common = common.filter_map(|&(key, value)| find(key).parse(value).ok());
+    common.chain(commands(&["start"], "%i").into_iter().filter(|property| property.name() == name)).collect()
 }
 
 fn common() -> Result<Vec<Property>, (&'static str, ValueError)> {

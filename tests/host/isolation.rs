@@ -202,7 +202,6 @@ fn credentials_are_readable_by_the_container_s_root_and_nobody_else() {
     let script = "cat $CREDENTIALS_DIRECTORY/token; echo; ls -ln $CREDENTIALS_DIRECTORY/token | cut -c1-10; su www -c 'cat $CREDENTIALS_DIRECTORY/token' 2>/dev/null || echo refused";
     let rest = "[service]\nSetCredential = [\"token:very secret\"]\n";
     let container = host().declare_shell("credentials", rest, script);
-    // systemd hands them out before the executor runs, so they must be known by then.
     host().run("systemctl daemon-reload").ok();
     let seen = container.start_and_read();
     let lines: Vec<_> = seen.lines().collect();

@@ -10,6 +10,7 @@ mod escapes;
 mod exec;
 mod faults;
 mod isolation;
+mod keeping;
 mod lifecycle;
 mod properties;
 mod ring;

@@ -51,12 +51,14 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
 /// What ExecStopPost= has not done. Linux counts the kills of a cgroup (`kill_seq`) and takes a process that is cloned
 /// into it for a latecomer of an earlier kill: after `systemctl kill -s KILL` it may die with the payload.
 fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Failure> {
-    if scope.container_states().join(name.as_str()).exists()
-        && Claim::take(scope, name, Vec::new(), Duration::ZERO).is_ok()
-    {
-        executor::tidy(scope, name)?;
+    if !scope.container_states().join(name.as_str()).exists() {
+        return Ok(());
     }
-    Ok(())
+    // Held until it is done; whoever holds the name already tidies up after itself.
+    match Claim::take(scope, name, Vec::new(), Duration::ZERO) {
+        Ok(_claim) => Ok(executor::tidy(scope, name, executor::Keep::Nothing)?),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Standard input only where it was asked for, as podman does.

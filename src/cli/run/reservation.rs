@@ -7,7 +7,7 @@ use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
 use crate::config::{ContainerName, Sources};
-use crate::executor::Claim;
+use crate::executor::{Claim, DESCRIPTION, DROP_INS};
 use crate::unit::template::unit_name;
 
 /// Long enough for a container of that name which is just going.
@@ -21,7 +21,7 @@ impl Reservation {
         let claim = Claim::take(scope, name, Vec::new(), PATIENCE)?;
         let state = scope.container_states().join(name.as_str());
         // Free, and described already: another start is between its claim and its executor's, or one was killed there.
-        if state.join("container.toml").exists() && is_loaded(scope, name)? {
+        if state.join(DESCRIPTION).exists() && is_loaded(scope, name)? {
             return Err(Failure::new(format!("{name} is already running as {}", unit_name(name))));
         }
         match write(&state, sources) {
@@ -41,11 +41,11 @@ impl Reservation {
 }
 
 fn write(state: &Path, sources: &Sources) -> std::io::Result<()> {
-    let drop_ins = state.join("container.toml.d");
+    let drop_ins = state.join(DROP_INS);
     std::fs::create_dir_all(&drop_ins)?;
     for (number, file) in sources.files.iter().enumerate() {
         let path = match number {
-            0 => state.join("container.toml"),
+            0 => state.join(DESCRIPTION),
             _ => drop_ins.join(format!("{number:03}.toml")),
         };
         std::fs::write(path, &file.text)?;

@@ -1,12 +1,10 @@
 //! `run --scope`: the payload is our own child, in a scope of its own; systemd owns the cgroup, we the process.
 
-use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::FdFlags;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{PidfdFlags, pidfd_open};
 use zbus::Variant;
 
 use super::Prepared;
@@ -15,7 +13,7 @@ use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
 use crate::config::VerbatimSection;
-use crate::executor;
+use crate::executor::{self, Caller};
 use crate::machine::{Signals, attend};
 use crate::unit::template::{EXECUTOR, TRANSIENT};
 use crate::unit::{Owner, transient, variants};
@@ -24,19 +22,22 @@ use crate::unit::{Owner, transient, variants};
 const OF_SCOPES: [&str; 4] = ["Description", "Slice", "Delegate", "TasksMax"];
 
 pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, interactive: bool) -> Result<i32, Failure> {
+    if prepared.container.tty {
+        return Err(Failure::new("a scope has our own terminal: tty and --scope cannot go together"));
+    }
     let signals = Signals::hold()?;
-    let (ours, theirs) = UnixStream::pair()?;
-    let mut executor = spawn(prepared, OwnedFd::from(theirs), interactive)?;
+    let (caller, theirs) = Caller::pair()?;
+    let mut executor = spawn(prepared, theirs, interactive)?;
     let code = make_scope(scope, prepared, executor.id()).and_then(|()| {
-        std::io::Write::write_all(&mut &ours, b"g")?;
-        attend_payload(&mut executor, ours, &signals)
+        caller.let_go()?;
+        attend_payload(&mut executor, &caller, &signals)
     });
     if code.is_err() {
         // It has not been let go, or it has failed and is gone.
         let _ = executor.kill();
         let _ = executor.wait();
     }
-    let tidied = executor::tidy(scope, &prepared.name);
+    let tidied = executor::tidy(scope, &prepared.name, executor::Keep::Nothing);
     reservation.hand_over();
     let code = code?;
     tidied?;
@@ -71,12 +72,9 @@ fn make_scope(scope: &Scope, prepared: &Prepared, process: u32) -> Result<(), Fa
     with_systemd(scope, async |systemd| Ok(systemd.start_transient(&unit, &borrowed).await?.until_started().await?))
 }
 
-/// The executor makes the payload its own sibling, our child, says its number and exits.
-fn attend_payload(executor: &mut Child, mut socket: UnixStream, signals: &Signals) -> Result<i32, Failure> {
-    let mut number = String::new();
-    socket.read_to_string(&mut number)?;
-    let payload = number.trim().parse().ok().and_then(Pid::from_raw);
-    let Some(payload) = payload else {
+/// The executor makes the payload its own sibling, our child, hands us its locks and exits.
+fn attend_payload(executor: &mut Child, caller: &Caller, signals: &Signals) -> Result<i32, Failure> {
+    let Some((payload, _locks)) = caller.until_running()? else {
         let status = executor.wait()?;
         // It has said why on standard error.
         return Err(Failure { code: status.code().filter(|code| [126, 127].contains(code)), text: String::new() });

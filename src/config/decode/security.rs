@@ -18,6 +18,9 @@ const RANGE: i64 = 65_536;
 /// systemd's container range, uid-gid.html.
 const LARGEST_RANGE: i64 = 1_879_048_191 - 524_288 + 1;
 
+/// Each 65536 ids are a lock in the unit's descriptor store, which has room for 64 descriptors.
+const LARGEST_PICKED: i64 = 32 * 65_536;
+
 pub fn namespaces(section: Section) -> Namespaces {
     let mode = |key| section.read(key, namespace).unwrap_or(NamespaceMode::Private);
     Namespaces { pid: mode("pid"), ipc: mode("ipc"), uts: mode("uts"), cgroup: mode("cgroup") }
@@ -161,6 +164,10 @@ fn user_namespace(section: Section) -> UserNamespace {
     }
     if matches!(mode, Mode::Host | Mode::Identity) {
         section.refuse("size", "“size” is only for mode = \"auto\" and \"fixed\"");
+    }
+    if mode == Mode::Auto && size > LARGEST_PICKED {
+        let message = format!("a range that is picked has at most {LARGEST_PICKED} ids");
+        section.refuse("size", Mistake::new(message, "give a larger one by mode = \"fixed\" and base = N"));
     }
     if mode == Mode::Fixed && section.place("base").is_none() {
         let mistake = Mistake::new("mode = \"fixed\" needs “base”", "write base = N, the first id of the range");

@@ -59,6 +59,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     berth("Delegate", Delegate),
     berth("Environment", Assignments),
     berth("IgnoreSIGPIPE", Bool),
+    berth("FileDescriptorStoreMax", Unsigned),
     // What a container's own keys turn into.
     berth("KillSignal", Signal),
     // Verbatim.
@@ -81,7 +82,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     service("RuntimeMaxSec", Span),
     service("RuntimeRandomizedExtraSec", Span),
     service("WatchdogSec", Span),
-    service("FileDescriptorStoreMax", Unsigned),
     service("FileDescriptorStorePreserve", PRESERVE).since(254),
     service("OOMPolicy", Word(&["continue", "stop", "kill"])),
     service("OOMScoreAdjust", Integer { least: -1000, most: 1000 }),
