@@ -12,6 +12,7 @@ mod faults;
 mod isolation;
 mod lifecycle;
 mod properties;
+mod queries;
 mod ring;
 mod run;
 mod smoke;
