@@ -6,6 +6,7 @@
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
 mod doctor;
+mod edit;
 mod escapes;
 mod exec;
 mod faults;
