@@ -18,4 +18,5 @@ mod ring;
 mod run;
 mod smoke;
 mod templates;
+mod verbs;
 mod vm;
