@@ -204,5 +204,5 @@ fn a_run_takes_back_what_killed_ones_have_left() {
         berthctl run --rootfs /srv/busybox -- true || exit 1
         ls | grep -E '^run-(swept|bare|held|lives)$'; rm -r run-held";
     assert_eq!(host().run(script).ok(), "run-held\nrun-lives");
-    host().run("berthctl kill -s KILL run-lives").ok();
+    host().run("berthctl kill -s KILL run-lives; berthctl stop run-lives").ok();
 }

@@ -201,12 +201,17 @@ fn everything_works_without_machined() {
     host.run("berthctl start alone").ok();
     assert_eq!(host.run("berthctl list --quiet").ok(), "alone");
     assert_eq!(host.run("berthctl exec alone hostname").ok(), "alone");
-    eventually(|| match host.run("berthctl exec alone test -e /tmp/up").code {
-        Some(0) => Ok(()),
-        code => Err(format!("{code:?}")),
-    });
+    let until_up = || {
+        eventually(|| match host.run("berthctl exec alone test -e /tmp/up").code {
+            Some(0) => Ok(()),
+            code => Err(format!("{code:?}")),
+        });
+    };
+    until_up();
     host.run("berthctl status alone && berthctl show alone && berthctl pause alone && berthctl resume alone").ok();
-    host.run("berthctl restart alone && berthctl stop alone").ok();
+    host.run("berthctl restart alone").ok();
+    until_up();
+    host.run("berthctl stop alone").ok();
     assert_eq!(container.show("Result"), "success");
     assert!(host.run("journalctl --sync; berthctl logs -o cat alone").ok().contains("up\n"));
     assert_eq!(host.run("berthctl run --rootfs /srv/busybox -- sh -c 'echo ran; exit 6'").exits(6), "ran");
