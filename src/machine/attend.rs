@@ -44,18 +44,20 @@ impl Signals {
 
 /// Waits for a child of ours to end, and returns its exit status as a shell would: 128+N for signal N.
 pub fn attend(pid: Pid, pidfd: &OwnedFd, terminal: Option<OwnedFd>, signals: &Signals) -> io::Result<i32> {
-    attend_until(pidfd.as_fd(), &|signal| forward(pidfd, signal), terminal, signals)?;
+    attend_until(pidfd.as_fd(), &|signal| forward(pidfd, signal), terminal, None, signals)?;
     exit_status(pid)
 }
 
-/// Stands by until `over` can be read from or is closed; `forward` takes the signals sent to us.
+/// Stands by until `over` can be read from or is closed; `forward` takes the signals sent to us. Nothing is read from
+/// our input before the same is so of `listens`.
 pub fn attend_until(
     over: BorrowedFd<'_>,
     forward: &dyn Fn(i32),
     terminal: Option<OwnedFd>,
+    mut listens: Option<BorrowedFd<'_>>,
     signals: &Signals,
 ) -> io::Result<()> {
-    let mut console = terminal.map(Console::new).transpose()?;
+    let mut console = terminal.map(|terminal| Console::new(terminal, listens.is_none())).transpose()?;
     if let Some(console) = &console {
         console.resize();
     }
@@ -64,6 +66,8 @@ pub fn attend_until(
             PollFd::from_borrowed_fd(over, PollFlags::IN),
             PollFd::from_borrowed_fd(signals.0.as_fd(), PollFlags::IN),
         ];
+        watched.extend(listens.map(|listens| PollFd::from_borrowed_fd(listens, PollFlags::IN)));
+        let others = watched.len();
         if let Some(console) = &console {
             watched.extend(console.watched());
         }
@@ -80,7 +84,11 @@ pub fn attend_until(
             }
         }
         if let Some(console) = &mut console {
-            console.pump(&ready[2..])?;
+            console.pump(&ready[others..])?;
+            if others > 2 && ready[2] {
+                listens = None;
+                console.input_open = true;
+            }
         }
         if ready[0] {
             return console.map_or(Ok(()), |mut console| console.drain());
@@ -119,11 +127,11 @@ pub struct Console {
 }
 
 impl Console {
-    pub fn new(terminal: OwnedFd) -> io::Result<Self> {
+    pub fn new(terminal: OwnedFd, input_open: bool) -> io::Result<Self> {
         let raw = RawTerminal::enter()?;
         // Never waits for a process that does not read; poll says when there is room.
         let _ = rustix::fs::fcntl_setfl(&terminal, rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::RDWR);
-        Ok(Console { terminal, pending: Vec::new(), input_open: true, output_open: true, raw })
+        Ok(Console { terminal, pending: Vec::new(), input_open, output_open: true, raw })
     }
 
     /// Our own terminal's size becomes the process's.
@@ -232,7 +240,7 @@ mod tests {
         let controller = openpt(flags).unwrap();
         unlockpt(&controller).unwrap();
         let terminal = ioctl_tiocgptpeer(&controller, flags).unwrap();
-        let mut console = Console::new(controller).unwrap();
+        let mut console = Console::new(controller, true).unwrap();
         assert!(!console.watched().is_empty());
         drop(terminal);
         console.pump(&[true]).unwrap();
