@@ -48,6 +48,27 @@ fn a_scope_is_the_caller_s_child() {
 
 #[test]
 #[ignore = "host ring: make check"]
+fn a_scope_has_our_descriptors_our_signals_and_its_limits() {
+    let sums = host().run(
+        "head -c 3000000 /dev/urandom >/srv/data/scope; sha256sum </srv/data/scope
+        berthctl run --scope -i --rootfs /srv/busybox -- sha256sum </srv/data/scope",
+    );
+    let sums = sums.ok();
+    let (sent, seen) = sums.split_once('\n').unwrap();
+    assert_eq!(sent, seen);
+    let script = "mkdir -p /srv/data/scope-up
+        berthctl run --scope --name run-scope -P TasksMax=44 -v /srv/data/scope-up:/data --rootfs /srv/busybox -- sh -c \\
+            'trap \"exit 42\" TERM; touch /data/up; while :; do sleep 1000 & wait; done' & client=$!
+        until [ -e /srv/data/scope-up/up ]; do sleep 0.02; done
+        systemctl show --value -p TasksMax -p ActiveState berth-run-run-scope.scope | sort
+        berthctl list -q | grep -x run-scope; berthctl exec run-scope hostname
+        kill -TERM $client; wait $client; echo $?
+        ls /run/berth/state/containers | grep -c run-scope";
+    assert_eq!(host().run(script).exits(1), "44\nactive\nrun-scope\nrun-scope\n42\n0");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
 fn volumes_and_networks_are_given_on_the_command_line() {
     host().run("mkdir -p /srv/data/given; echo given >/srv/data/given/file").ok();
     let ran = host().run("berthctl run -v /srv/data/given:/data:ro --network host --rootfs /srv/busybox -- sh -c 'cat /data/file; touch /data/x 2>/dev/null || echo refused; readlink /proc/self/ns/net'; readlink /proc/self/ns/net");
@@ -200,9 +221,9 @@ fn a_run_takes_back_what_killed_ones_have_left() {
     host().run("berthctl run -d --name run-lives --rootfs /srv/busybox -- sleep 1000").ok();
     let script = "cd /run/berth/state/containers; mkdir -p run-swept/container.toml.d run-bare run-held
         for name in run-swept run-held; do echo 'rootfs = \"/\"' >$name/container.toml; done
-        exec 9<run-held; flock 9
+        mkdir run-young; exec 9<run-held; flock 9; touch -d '1 hour ago' run-swept run-bare run-held
         berthctl run --rootfs /srv/busybox -- true || exit 1
-        ls | grep -E '^run-(swept|bare|held|lives)$'; rm -r run-held";
-    assert_eq!(host().run(script).ok(), "run-held\nrun-lives");
+        ls | grep -E '^run-(swept|bare|held|lives|young)$'; rm -r run-held run-young";
+    assert_eq!(host().run(script).ok(), "run-held\nrun-lives\nrun-young");
     host().run("berthctl kill -s KILL run-lives; berthctl stop run-lives").ok();
 }

@@ -13,6 +13,9 @@ use crate::unit::template::unit_name;
 /// Long enough for a container of that name which is just going.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// A younger reservation may be on its way to its unit: of many runs at once, none is to ask after all the others.
+const YOUNG: Duration = Duration::from_secs(30);
+
 /// The executor reads it from the state directory: in that, and in drop-ins in `container.toml.d/`.
 const DESCRIPTION: &str = "container.toml";
 
@@ -86,6 +89,10 @@ fn sweep(scope: &Scope, ours: &ContainerName) {
         let state = entry.path();
         let name = entry.file_name().to_str().and_then(|name| name.parse::<ContainerName>().ok());
         let Some(name) = name.filter(|name| name != ours && !state.join("started.json").exists()) else { continue };
+        let made = state.metadata().and_then(|metadata| metadata.modified()).ok();
+        if made.is_none_or(|made| made.elapsed().is_ok_and(|age| age < YOUNG)) {
+            continue;
+        }
         // Held by the run that is about to get a unit, by its executor, or by systemd for the unit.
         let Ok(_claim) = Claim::take(scope, &name, Vec::new(), Duration::ZERO) else { continue };
         if !state.join(DESCRIPTION).exists() {
