@@ -108,7 +108,8 @@ impl Status {
             Some(at) => format!(" since {}; {}", time(at), ago(at)),
             None => String::new(),
         };
-        line("Active", &format!("{color}{active} ({}){color:#}{since}", properties.text("SubState")));
+        let frozen = if properties.text("FreezerState").starts_with("fr") { ", frozen" } else { "" };
+        line("Active", &format!("{color}{active} ({}{frozen}){color:#}{since}", properties.text("SubState")));
         self.print_end(properties);
         if let Some(started) = started {
             self.print_started(started);

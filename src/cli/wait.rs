@@ -31,6 +31,9 @@ impl Wait {
                 match systemd.until_ended(unit).await? {
                     Some(_) if self.accepted.quiet => {}
                     Some(ended) => println!("{}", ended.exit_code()),
+                    None if unit.ends_with(".scope") => {
+                        without.push(format!("the exit status of {name} is known to who ran {unit}, not to systemd"));
+                    }
                     None => without.push(format!("{name} has no exit status: {unit} has not run, or is forgotten")),
                 }
             }

@@ -135,6 +135,7 @@ fn a_paused_container_takes_no_command_and_can_be_stopped() {
     let container = running("verb-paused", "", PATIENT);
     host().run("berthctl pause verb-paused").ok();
     assert_eq!(host().run("berthctl show -P FreezerState verb-paused").ok(), "frozen");
+    assert!(host().run("berthctl status verb-paused").ok().contains("active (running, frozen)"));
     for verb in ["exec verb-paused true", "shell verb-paused"] {
         let refused = host().run(&format!("timeout 60 berthctl {verb}"));
         assert!(refused.stderr.contains("verb-paused is paused"), "{refused:?}");
