@@ -4,15 +4,12 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
-use super::plan::sources;
+use super::plan::{instance_of, name, sources};
 use crate::Scope;
 use crate::config::{Container, MountKind, RootSource, Sources, declared};
 use crate::image::Store;
 use crate::plan::Plan;
 use crate::unit::properties;
-
-/// Stands in for the instance when a template is checked.
-const INSTANCE: &str = "instance";
 
 /// Check containers' files; all of them where none is named
 #[derive(Debug, Args)]
@@ -41,6 +38,7 @@ impl Check {
                         println!("{container}: ok");
                     }
                 }
+                Err(failure) if failure.code.is_some() => return Err(failure),
                 Err(failure) => {
                     wrong += 1;
                     eprintln!("{}", failure.text.trim_end());
@@ -58,9 +56,9 @@ impl Check {
 fn checked(scope: &Scope, container: &str) -> Result<Sources, Failure> {
     let path = std::path::absolute(container)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    match (container.ends_with(".toml"), stem.ends_with('@')) {
-        (true, true) => Ok(Sources::from_file(&path, format!("{stem}{INSTANCE}").parse()?)?),
-        (false, _) if container.ends_with('@') => Ok(Sources::load(scope, &format!("{container}{INSTANCE}").parse()?)?),
+    match (container.ends_with(".toml"), instance_of(stem), instance_of(container)) {
+        (true, Some(instance), _) => Ok(Sources::from_file(&path, instance.parse()?)?),
+        (false, _, Some(instance)) => Ok(Sources::load(scope, &name(&instance)?)?),
         _ => sources(scope, container),
     }
 }
