@@ -58,6 +58,8 @@ pub enum StepError {
     NotADevice(String),
     #[error("{0} is not the null device")]
     NotNull(String),
+    #[error("/proc of the container is not a procfs")]
+    NotProcfs,
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error("{0}: not found in the container's PATH")]
@@ -136,6 +138,7 @@ impl StepError {
             StepError::Call { .. }
             | StepError::Filesystem { .. }
             | StepError::NotNull(_)
+            | StepError::NotProcfs
             | StepError::Notify(_)
             | StepError::Probe(_)
             | StepError::NotRunning(_) => 1,

@@ -27,6 +27,7 @@ mod overlay;
 pub mod passwd;
 mod payload;
 pub mod probe;
+mod procfs;
 mod range;
 mod refresh;
 mod reload;
