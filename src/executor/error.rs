@@ -60,6 +60,8 @@ pub enum StepError {
     NotNull(String),
     #[error("/proc of the container is not a procfs")]
     NotProcfs,
+    #[error("/dev/console of the container is not the terminal it was given")]
+    NotTheTerminal,
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error("{0}: not found in the container's PATH")]
@@ -139,6 +141,7 @@ impl StepError {
             | StepError::Filesystem { .. }
             | StepError::NotNull(_)
             | StepError::NotProcfs
+            | StepError::NotTheTerminal
             | StepError::Notify(_)
             | StepError::Probe(_)
             | StepError::NotRunning(_) => 1,
