@@ -58,6 +58,10 @@ pub enum StepError {
     NotADevice(String),
     #[error("{0} is not the null device")]
     NotNull(String),
+    #[error("/proc of the container is not a procfs")]
+    NotProcfs,
+    #[error("/dev/console of the container is not the terminal it was given")]
+    NotTheTerminal,
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error("{0}: not found in the container's PATH")]
@@ -144,6 +148,8 @@ impl StepError {
             StepError::Call { .. }
             | StepError::Filesystem { .. }
             | StepError::NotNull(_)
+            | StepError::NotProcfs
+            | StepError::NotTheTerminal
             | StepError::Notify(_)
             | StepError::Probe(_)
             | StepError::NotRunning(_) => 1,
