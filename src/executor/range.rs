@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
@@ -21,6 +22,8 @@ pub const SLOT: u32 = 65_536;
 const LOCKS: &str = "/run/systemd/nspawn-uid";
 /// In the container's state directory.
 const NOTE: &str = "range";
+/// How long the process that was to be the payload may outlive its executor: it was born with the executor's locks.
+const DYING: Duration = Duration::from_millis(500);
 /// How many slots are tried before the host is called full.
 const TRIES: u32 = 4096;
 
@@ -93,17 +96,29 @@ pub fn forget_noted(state: &Path) {
     let Ok(note) = std::fs::read_to_string(state.join(NOTE)) else { return };
     let numbers = note.split_once(' ').map(|(base, size)| (base.parse::<u32>(), size.parse::<u32>()));
     if let Some((Ok(base), Ok(size))) = numbers {
-        forget_unheld(base, size);
+        forget_within(base, size, DYING);
     }
 }
 
 /// Removes the lock files of a range that may be another container's by now.
 pub fn forget_unheld(base: u32, size: u32) {
+    forget_within(base, size, Duration::ZERO);
+}
+
+fn forget_within(base: u32, size: u32, patience: Duration) {
+    let deadline = Instant::now() + patience;
     for slot in 0..size.div_ceil(SLOT) {
         let base = base + slot * SLOT;
-        // Held until the file is gone; one that is not there is made and removed again.
-        if let Some(_held) = lock(base) {
-            forget(base, SLOT);
+        loop {
+            // Held until the file is gone; one that is not there is made and removed again.
+            if let Some(_held) = lock(base) {
+                forget(base, SLOT);
+                break;
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }

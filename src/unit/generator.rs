@@ -102,7 +102,10 @@ fn write_drop_in(scope: &Scope, directory: &Path, name: &ContainerName) -> io::R
     }
     let drop_ins = directory.join(format!("{}.d", name.unit()));
     std::fs::create_dir_all(&drop_ins)?;
-    std::fs::write(drop_ins.join(DROP_IN), out)
+    // systemd reads what there is, though we were killed or the disk was full half-way: the whole of it or nothing.
+    let unfinished = drop_ins.join(format!("{DROP_IN}.new"));
+    std::fs::write(&unfinished, out)?;
+    std::fs::rename(&unfinished, drop_ins.join(DROP_IN))
 }
 
 fn head(sources: &Sources, stamp: &str) -> String {

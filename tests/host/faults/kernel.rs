@@ -1,79 +1,229 @@
 //! A kernel that lacks a call, and which calls a start makes.
 
-use super::{PATIENT, VICTIM, surveyed};
+use super::{PATIENT, VICTIM, survey, surveyed, traced};
 use crate::ring::{BUSYBOX, DEBIAN, Host, host, toml};
 
-/// What the executor does without each call: `None`, the container runs all the same; else what it says.
-const CALLS: [(&str, Option<&str>); 14] = [
-    ("clone3", Some("clone3")),
-    ("openat2", Some("openat2")),
-    ("open_tree", Some("open_tree")),
-    ("move_mount", Some("move_mount")),
-    ("mount_setattr", Some("mount_setattr")),
-    ("fsopen", Some("fsopen")),
-    ("fsmount", Some("fsmount")),
-    ("pivot_root", Some("pivot_root")),
-    ("close_range", Some("close_range")),
-    ("seccomp", Some("seccomp")),
-    ("memfd_create", Some("memfd_create")),
-    // A kernel without keyrings has none to leak.
-    ("keyctl", None),
-    ("getrandom", None),
-    ("statx", None),
+/// What the executor says without each call; nothing where the container runs all the same.
+const CALLS: [(&str, &str, &[&str]); 20] = [
+    ("clone3", "ENOSYS", &["clone3", "os error 38"]),
+    ("openat2", "ENOSYS", &["openat2", "os error 38"]),
+    ("open_tree", "ENOSYS", &["open_tree", "os error 38"]),
+    ("move_mount", "ENOSYS", &["move_mount", "os error 38"]),
+    ("mount_setattr", "ENOSYS", &["mount_setattr", "os error 38"]),
+    ("fsopen", "ENOSYS", &["fsopen", "os error 38"]),
+    ("fsconfig", "ENOSYS", &["fsconfig", "os error 38"]),
+    ("fsmount", "ENOSYS", &["fsmount", "os error 38"]),
+    ("pivot_root", "ENOSYS", &["pivot_root", "os error 38"]),
+    // These two come after systemd was told; the payload does not run without them.
+    ("close_range", "ENOSYS", &["close_range", "os error 38"]),
+    ("seccomp", "ENOSYS", &["seccomp", "os error 38"]),
+    ("prlimit64", "ENOSYS", &["prlimit", "os error 38"]),
+    ("capset", "ENOSYS", &["capset", "os error 38"]),
+    ("memfd_create", "ENOSYS", &["memfd_create", "os error 38"]),
+    // No MFD_EXEC before Linux 6.3.
+    ("memfd_create:when=1", "EINVAL", &[]),
+    // The second is berth-init's own, once nothing is open any more.
+    ("close_range:when=2", "ENOSYS", &[]),
+    // A kernel without keyrings has none to leak; a full quota is the host's.
+    ("keyctl", "ENOSYS", &[]),
+    ("keyctl", "EDQUOT", &[]),
+    // A capability that the kernel does not know.
+    ("prctl:when=1", "EINVAL", &[]),
+    ("getrandom", "ENOSYS", &[]),
 ];
 
-fn traced(host: &Host, name: &str, options: &str) {
-    let drop_in = format!(
-        "[Service]\nExecStart=\nExecStart=/usr/bin/strace -D -qq -f {options} /usr/lib/berth/berth-executor start {name}\n"
+/// As strace has it: the call, what it is answered, and which of them.
+fn injected((call, errno): (&str, &str)) -> String {
+    let (name, when) = call.split_once(':').map_or((call, String::new()), |(name, when)| (name, format!(":{when}")));
+    format!("-e trace={name} -e inject={name}:error={errno}{when}")
+}
+
+/// Starts the victim traced with `options`, and asserts that it runs, or fails with what is `said`.
+fn started(host: &Host, what: &str, options: &str, said: &[&str]) {
+    let wanted = if said.is_empty() { "active" } else { "failed" };
+    let script = format!(
+        r#"
+rm -f /srv/data/ran
+journalctl --sync; journalctl -q -n 0 --cursor-file=/run/faults/cursor
+inject start -D -q -o /run/faults/trace {options}
+timeout 60 systemctl start container@victim 2>/run/said
+calm
+deadline=$((SECONDS + 30))
+# What fails after READY=1 was active for a moment.
+until settled container@victim; [[ $state == {wanted} ]]; do
+    ((SECONDS < deadline)) || {{ echo "the unit is $state"; systemctl status --no-pager container@victim; exit 1; }}
+done
+grep -q INJECTED /run/faults/trace || {{ echo "nothing was injected"; cat /run/faults/trace; exit 1; }}
+if [[ $state == active ]]; then
+    until [[ -e /srv/data/ran ]]; do ((SECONDS < deadline)) || {{ echo "it did not run"; exit 1; }}; done
+    stopped container@victim
+    [[ $(systemctl show --value -p Result container@victim) == success ]] || exit 1
+else
+    [[ ! -e /srv/data/ran ]] || {{ echo "it ran"; exit 1; }}
+    # What runs after systemd has been told is said by the unit's log alone.
+    systemctl show --value -p StatusText container@victim
+    journalctl --sync; journalctl -q -o cat -u container@victim --cursor-file=/run/faults/cursor
+    systemctl reset-failed container@victim
+fi
+unchanged /run/census || {{ echo "left behind"; exit 1; }}"#
     );
-    host.write(&format!("/run/systemd/system/container@{name}.service.d/strace.conf"), &drop_in);
-    host.run("systemctl daemon-reload").ok();
+    let told = host.run(&format!("{}{}{script}", super::CENSUS, traced::FUNCTIONS));
+    assert_eq!(told.code, Some(0), "{what}: {}{}", told.stdout, told.stderr);
+    let line = told.stdout.lines().find(|line| said.iter().all(|word| line.contains(word)));
+    assert!(said.is_empty() || line.is_some(), "{what} it says: {}", told.stdout);
+}
+
+/// A host with a victim that is traced, and leaves a mark in `/srv/data` as soon as it runs.
+fn victim(purpose: &str) -> Host {
+    let host = surveyed(purpose);
+    traced::prepare(&host);
+    let rest = format!("init = true\nrlimits = {{ nofile = \"1000:1000\" }}\n{VICTIM}");
+    let text = toml(BUSYBOX, &rest, &format!(": >/data/ran; {PATIENT}"));
+    host.write("/etc/berth/containers/victim.toml", &text);
+    host.run("chmod 777 /srv/data; systemctl daemon-reload").ok();
+    host
 }
 
 #[test]
 #[ignore = "host ring: make check"]
 fn a_kernel_without_a_call_is_done_without_or_told_by_name() {
-    let host = surveyed("enosys");
-    let rest = format!("init = true\n{VICTIM}");
-    let victim = host.declare_shell("victim", &rest, PATIENT);
-    for (call, said) in CALLS {
-        traced(&host, "victim", &format!("-o /dev/null -e trace={call} -e inject={call}:error=ENOSYS"));
-        host.run("timeout 30 systemctl start container@victim");
-        let state = victim.show("ActiveState");
-        match said {
-            None => {
-                assert_eq!(state, "active", "without {call}: {}", victim.show("StatusText"));
-                victim.stop();
-            }
-            Some(said) => {
-                let log = host.run("journalctl --sync; journalctl -q -o cat -n 20 -u container@victim").stdout;
-                assert_eq!(state, "failed", "without {call}: {log}");
-                // What runs after systemd has been told is said by the unit's log alone.
-                let told = format!("{}\n{log}", victim.show("StatusText"));
-                assert!(told.contains(said), "without {call} it says: {told}");
-                assert!(told.contains("Function not implemented"), "without {call} it says: {told}");
-            }
-        }
-        host.run("systemctl reset-failed container@victim 2>/dev/null; true").ok();
-        super::run(&host, &format!("unchanged /run/census || {{ echo without {call}; exit 1; }}"));
+    let host = victim("enosys");
+    for (call, errno, said) in CALLS {
+        let options = format!("-f {}", injected((call, errno)));
+        started(&host, &format!("with {errno} for {call}"), &options, said);
     }
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn an_option_the_kernel_does_not_know_is_left_out_where_it_may_be() {
+    let host = victim("einval");
+    let script = "inject start -D -q -f -s 200 -o /run/faults/trace -e trace=fsconfig,mount_setattr
+        systemctl start container@victim && stopped container@victim || exit 1
+        calm; untraced; sed 's/  *$//' /run/faults/trace";
+    let trace = traced::run(&host, script);
+    let (main, _) = trace.split_once(' ').unwrap();
+    let (ours, theirs): (Vec<&str>, Vec<&str>) = trace.lines().partition(|line| line.starts_with(main));
+    // strace cannot tell one call of a name from another: its number of that name can.
+    let numbers = |lines: &[&str], name: &str, text: &str| -> Vec<usize> {
+        let named = lines.iter().filter(|line| line.contains(&format!(" {name}(")));
+        named.enumerate().filter(|(_, line)| line.contains(text)).map(|(at, _)| at + 1).collect()
+    };
+    let refusing = |name: &str, number: usize| format!("-e trace={name} -e inject={name}:error=EINVAL:when={number}");
+
+    let [noswap] = numbers(&ours, "fsconfig", "noswap")[..] else { panic!("{trace}") };
+    started(&host, "without noswap", &refusing("fsconfig", noswap), &[]);
+
+    let [group] = numbers(&theirs, "fsconfig", "\"gid\"")[..] else { panic!("{trace}") };
+    let more = format!("-f {}", refusing("fsconfig", group));
+    assert!(numbers(&ours, "fsconfig", "").len() < group, "the executor would be refused something else");
+    started(&host, "without gid", &more, &[]);
+
+    // The root's two layers must be mapped; a directory of the host's is, where it can be.
+    let [lower, upper, data] = numbers(&ours, "mount_setattr", "MOUNT_ATTR_IDMAP")[..] else { panic!("{trace}") };
+    for number in [lower, upper] {
+        started(&host, "without idmapped layers", &refusing("mount_setattr", number), &["no idmapped mounts"]);
+    }
+    started(&host, "without idmapped mounts", &refusing("mount_setattr", data), &[]);
 }
 
 #[test]
 #[ignore = "host ring: make check"]
 fn layers_are_given_as_one_option_where_the_kernel_takes_no_more() {
     let host = surveyed("lowerdir");
-    super::killed::write_image(&host);
+    traced::prepare(&host);
+    super::verbs::write_image(&host);
     host.run("berthctl image import /srv/image.tar five").ok();
     let layered = host.declare("layered", "image = \"five\"\ncommand = [\"cat\", \"/etc/release\"]\n");
     // strace cannot tell one fsconfig from another: the fifth of the container's own process is the first `lowerdir+`,
     // and the executor makes four.
-    traced(&host, "layered", "-o /run/trace -e trace=fsconfig,mount -e inject=fsconfig:error=EINVAL:when=5");
+    traced::run(
+        &host,
+        "inject start -D -q -f -o /run/trace -e trace=fsconfig,mount -e inject=fsconfig:error=EINVAL:when=5",
+    );
     assert_eq!(layered.start_and_read(), "layer 4");
     let trace = host.run("cat /run/trace").ok();
     let refused = trace.lines().find(|line| line.contains("(INJECTED)")).unwrap_or(&trace);
     assert!(refused.contains("lowerdir+"), "another call was refused: {refused}");
     assert!(trace.contains("mount(\"berth\""), "{trace}");
+}
+
+/// Runs a command that is refused a call, and returns its exit code and what it said.
+fn refused(host: &Host, (call, errno): (&str, &str), command: &str) -> (Option<i32>, String) {
+    let traced = format!("timeout 60 strace -f -qq -o /run/trace {}", injected((call, errno)));
+    let done = host.run(&format!("{traced} {command}; code=$?; grep -q INJECTED /run/trace || exit 200; exit $code"));
+    let said = format!("{command} with {errno} for {call}: {}{}", done.stdout, done.stderr);
+    assert_ne!(done.code, Some(200), "nothing was injected: {said}");
+    (done.code, said)
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn exec_does_without_a_call_or_tells_it_by_name_and_runs_nothing() {
+    let host = surveyed("enosys-exec");
+    let joined = host.declare_shell("joined", VICTIM, PATIENT);
+    host.run("systemctl daemon-reload").ok();
+    joined.start();
+    survey(&host);
+    let ran = || host.run("berthctl exec joined -- rm /ran").code == Some(0);
+    for call in ["setns", "clone3", "openat2", "close_range", "seccomp", "capset"] {
+        let (code, said) = refused(&host, (call, "ENOSYS"), "berthctl exec joined -- touch /ran");
+        assert_eq!(code, Some(125), "{said}");
+        assert!(said.contains(&format!("{call}(")) || said.contains(&format!("{call}:")), "{said}");
+        assert!(said.contains("os error 38") && !ran(), "{said}");
+    }
+    for refusal in [("keyctl", "ENOSYS"), ("keyctl", "EDQUOT"), ("getrandom", "ENOSYS"), ("prctl:when=2", "EINVAL")] {
+        let (code, said) = refused(&host, refusal, "berthctl exec joined -- touch /ran");
+        assert!(code == Some(0) && ran(), "{said}");
+    }
+    super::run(&host, "unchanged /run/census");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn run_does_without_the_calls_it_can_do_without() {
+    let host = surveyed("enosys-run");
+    for refusal in [("getrandom", "ENOSYS"), ("epoll_pwait2", "ENOSYS")] {
+        let command = format!("berthctl run --name mayfly --rootfs {BUSYBOX} -- echo ran");
+        let (code, said) = refused(&host, refusal, &command);
+        assert!(code == Some(0) && said.contains("ran"), "{said}");
+        super::run(&host, "unchanged /run/census");
+    }
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_generator_that_is_refused_a_call_writes_whole_drop_ins_or_none() {
+    let host = Host::boot("enosys-generator");
+    let _written = host.declare_shell("written", VICTIM, PATIENT);
+    let generator = "/usr/lib/systemd/system-generators/berth-generator";
+    let whole = format!("mkdir /run/whole; strace -qq -o /run/trace {generator} /run/whole /run/whole /run/whole");
+    let trace = host.run(&format!("{whole}; cat /run/trace")).ok();
+    let mut names: Vec<String> = traced::calls(&trace).into_iter().map(|call| call.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    // Neither can be refused.
+    names.retain(|name| name != "exit_group" && name != "execve");
+    assert!(names.len() > 8 && names.iter().any(|name| name.starts_with("rename")), "{names:?}");
+    for name in names {
+        let script = format!(
+            "rm -rf /run/other; mkdir /run/other
+            strace -qq -o /run/trace -e inject={name}:error=ENOSYS {generator} /run/other /run/other /run/other
+            grep -q INJECTED /run/trace || exit 1
+            cd /run/other; find . -name '*.conf' | while read -r file; do cmp $file /run/whole/$file || exit 1; done"
+        );
+        let compared = host.run(&script);
+        assert_eq!(compared.code, Some(0), "without {name}: {}{}", compared.stdout, compared.stderr);
+    }
+}
+
+/// The test below watches a host that others use, too: a drop-in for one container alone.
+fn watched(host: &Host, name: &str, options: &str) {
+    let drop_in = format!(
+        "[Service]\nExecStart=\nExecStart=/usr/bin/strace -D -qq -f {options} /usr/lib/berth/berth-executor start {name}\n"
+    );
+    host.write(&format!("/run/systemd/system/container@{name}.service.d/strace.conf"), &drop_in);
+    host.run("systemctl daemon-reload").ok();
 }
 
 /// Calls that resolve a path, as strace knows them and a unit file has to have it.
@@ -92,7 +242,7 @@ fn a_start_resolves_no_path_of_the_container_but_by_openat2_and_mounts_nothing_b
         ))
         .ok();
     host().write("/etc/berth/containers/watched.toml", &toml("/srv/linked", VICTIM, PATIENT));
-    traced(host(), "watched", &format!("-s 4096 -o /run/trace.watched -e trace={PATHS},clone3,execve"));
+    watched(host(), "watched", &format!("-s 4096 -o /run/trace.watched -e trace={PATHS},clone3,execve"));
     container.start();
     let trace = host().run("cat /run/trace.watched").ok();
     container.stop();

@@ -1,6 +1,6 @@
 //! A full disk, at every point where it can fill up: file systems that hold one file more each time.
 
-use super::killed::write_image;
+use super::verbs::write_image;
 use super::{CENSUS, PATIENT, VICTIM, nothing_is_left, run, surveyed};
 use crate::ring::Host;
 
