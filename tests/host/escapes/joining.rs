@@ -64,7 +64,7 @@ def hunt(until):
     print("met", len(met), flush=True)
 "#;
 
-const PROGRAMS: &str = "sha256sum /usr/bin/berthctl /usr/lib/berth/*";
+const PROGRAMS: &str = "sha256sum /usr/bin/berthctl /usr/lib/berth/berth-*";
 
 fn hunted_by(name: &str, rest: &str, commands: &str) -> String {
     let python = format!(
