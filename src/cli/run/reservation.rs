@@ -24,6 +24,7 @@ impl Reservation {
         if state.join(DESCRIPTION).exists() && is_loaded(scope, name)? {
             return Err(Failure::new(format!("{name} is already running as {}", unit_name(name))));
         }
+        claim.sign(scope, name, &unit_name(name));
         match write(&state, sources) {
             Ok(()) => Ok(Reservation(claim)),
             Err(error) => {
