@@ -17,6 +17,9 @@ use crate::machine::Started;
 
 pub struct Claim(OwnedFd);
 
+/// In the state directory: the unit of whoever has claimed the name and has not started anything yet.
+const CLAIMANT: &str = "claimant";
+
 impl Claim {
     /// Takes the name, or fails naming its holder. `stored` are the unit's own locks, kept over a restart. `patience`
     /// is how long a holder that is on its way out, or handing the name over, is waited for.
@@ -45,7 +48,9 @@ impl Claim {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
                 Err(Errno::WOULDBLOCK) => {
-                    let holder = Started::load(scope, name).map_or("another start".to_owned(), |started| started.unit);
+                    let holder =
+                        Started::load(scope, name).map(|started| started.unit).or_else(|| claimant(&directory));
+                    let holder = holder.unwrap_or_else(|| "another start".to_owned());
                     return Err(Error::Held { name: name.to_string(), holder });
                 }
                 Err(errno) => return Err(errno).call(|| format!("flock({})", directory.display())).at(step),
@@ -53,9 +58,18 @@ impl Claim {
         }
     }
 
+    /// Says for which unit it is, to those who find the name taken. Best effort: a full disk fails the start elsewhere.
+    pub fn sign(&self, scope: &Scope, name: &ContainerName, unit: &str) {
+        let _ = std::fs::write(scope.container_states().join(name.as_str()).join(CLAIMANT), unit);
+    }
+
     pub fn lock(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+fn claimant(directory: &Path) -> Option<String> {
+    std::fs::read_to_string(directory.join(CLAIMANT)).ok().filter(|unit| !unit.is_empty())
 }
 
 fn make_private(directory: &Path) -> Result<(), super::error::StepError> {

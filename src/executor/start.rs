@@ -105,6 +105,7 @@ fn claim(scope: &Scope, name: &ContainerName) -> Result<(Claim, Inherited), Erro
     let mut inherited = Inherited::take();
     let stored = std::mem::take(&mut inherited.ours);
     let claim = Claim::take(scope, name, stored, PATIENCE)?;
+    claim.sign(scope, name, &super::own_unit().unwrap_or_default());
     super::stop::forget_earlier(scope, name)?;
     Ok((claim, inherited))
 }

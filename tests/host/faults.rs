@@ -82,7 +82,7 @@ unchanged() {
     cat /run/census.diff
     return 1
 }
-stopped() {
+patient() {
     local pid caught deadline=$((SECONDS + 30))
     pid=$(systemctl show --value -p MainPID $1)
     [[ $(cat /proc/$pid/comm 2>/dev/null) != berth-init ]] || until pid=$(pgrep -P $pid); do sleep 0.01; done
@@ -90,9 +90,12 @@ stopped() {
         ((SECONDS < deadline)) || { echo "the payload of $1 does not catch SIGTERM"; exit 1; }
         sleep 0.01
     done
-    systemctl stop $1
 }
+stopped() { patient $1; systemctl stop $1; }
 "#;
+
+/// In seconds, for one script: many starts, each with a census, on a machine that has other things to do.
+const PATIENCE: u32 = 600;
 
 /// Whether every count is to be the full one.
 fn full() -> bool {
@@ -155,7 +158,7 @@ fn run(host: &Host, script: &str) -> String {
 /// The same with more functions.
 #[track_caller]
 fn run_with(host: &Host, functions: &str, script: &str) -> String {
-    let done = host.run(&format!("{CENSUS}{functions}\n{script}"));
+    let done = host.run_within(PATIENCE, &format!("{CENSUS}{functions}\n{script}"));
     assert_eq!(done.code, Some(0), "{script}\nstdout: {}\nstderr: {}", done.stdout, done.stderr);
     done.stdout.trim_end_matches('\n').to_owned()
 }

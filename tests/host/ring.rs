@@ -44,7 +44,7 @@ impl Ring {
 }
 
 /// In seconds: a script that hangs is killed with all it started, and fails its test, not the whole run.
-const PATIENCE_FOR_A_SCRIPT: &str = "120";
+const PATIENCE_FOR_A_SCRIPT: u32 = 120;
 
 /// A booted host with berth installed.
 pub struct Host {
@@ -96,7 +96,13 @@ impl Host {
 
     /// Runs a bash script on the host, as root.
     pub fn run(&self, script: &str) -> Output {
-        let script_in_time = ["timeout", "--signal=KILL", PATIENCE_FOR_A_SCRIPT, "bash", "-c", script];
+        self.run_within(PATIENCE_FOR_A_SCRIPT, script)
+    }
+
+    /// The same for one that does a lot: on a busy machine, too, it is to be done in so many seconds.
+    pub fn run_within(&self, seconds: u32, script: &str) -> Output {
+        let seconds = seconds.to_string();
+        let script_in_time = ["timeout", "--signal=KILL", &seconds, "bash", "-c", script];
         let output = self.command(script_in_time).stdin(Stdio::null()).output().unwrap();
         Output {
             script: script.to_owned(),

@@ -34,6 +34,7 @@ impl Reservation {
         {
             return Err(Failure::new(format!("{name} is already running as {unit}")));
         }
+        claim.sign(scope, name, &unit_name(name));
         let reservation = Reservation { claim: Some(claim), state };
         match write(&reservation.state, sources) {
             Ok(()) => Ok(reservation),

@@ -62,7 +62,7 @@ fn killed_at(host: &Host, way: &Way, random: &mut Random, sample: u32) {
     let steps = random.steps(last, sample);
     say(&format!("{what}: killed at {steps:?} of {last}"));
     let mut hits = 0;
-    for batch in steps.chunks(20) {
+    for batch in steps.chunks(10) {
         let script = format!(
             r#"
 for word in {words}; do
@@ -208,7 +208,7 @@ fn a_stop_post_killed_at_any_call_is_made_good_by_the_next_start_and_stop() {
         let steps = random.steps(last, sample);
         say(&format!("stop-post {threads}: killed at {steps:?} of {last}"));
         let mut hits = 0;
-        for batch in steps.chunks(20) {
+        for batch in steps.chunks(10) {
             let script = format!(
                 r#"
 for word in {words}; do
@@ -226,7 +226,7 @@ done"#,
             hits += traced::run(&host, &script).lines().count();
         }
         // The number of calls differs by a few where a wait is interrupted.
-        assert!(hits * 10 >= steps.len() * 9, "only {hits} of {} kills hit", steps.len());
+        assert!(hits * 10 >= steps.len() * 8, "only {hits} of {} kills hit", steps.len());
     }
     nothing_is_left(&host);
 }
