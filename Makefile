@@ -37,7 +37,7 @@ mutants:
 bench: stage
 	tests/bench/run $(stage)
 
-# Two minutes for each target, from the corpora that `make check` replays.
+# Two minutes for each target (FUZZ_SECONDS=), from the corpora that `make check` replays.
 fuzz:
 	fuzz/run
 
