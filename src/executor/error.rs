@@ -87,6 +87,8 @@ pub enum StepError {
     /// Of a probe, in its child's words.
     #[error("{0}")]
     Probe(String),
+    #[error("systemd has not taken the settings of the changed TOML: {0}")]
+    Reload(String),
     #[error("{unit}, for what comes before a start: {reason}")]
     CatchUp { unit: String, reason: String },
     #[error("standard input is no terminal; a container with tty = true is started by `berthctl run` on one")]
@@ -144,7 +146,7 @@ impl StepError {
             | StepError::EnvironmentFile { .. }
             | StepError::NoTerminal
             | StepError::Missing(_) => EXIT_CONFIG,
-            StepError::NoReload | StepError::ReloadFailed(_) | StepError::CatchUp { .. } => 1,
+            StepError::NoReload | StepError::ReloadFailed(_) | StepError::CatchUp { .. } | StepError::Reload(_) => 1,
             StepError::Call { .. }
             | StepError::Filesystem { .. }
             | StepError::NotNull(_)

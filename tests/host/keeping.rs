@@ -143,3 +143,19 @@ fn what_comes_before_a_start_comes_before_the_first_one_without_a_reload_too() {
         refused.show("StatusText")
     );
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_payload_does_not_run_where_its_limits_cannot_be_had() {
+    let host = Host::boot("no-limits");
+    host.run("mkdir -p /etc/systemd/system-generators; ln -s /dev/null /etc/systemd/system-generators/berth-generator")
+        .ok();
+    let container = host.declare_shell("unlimited", "[resources]\nTasksMax = 7\n", "echo ran");
+    assert_eq!(container.start_and_read(), "");
+    let said = container.show("StatusText");
+    assert!(said.contains("systemd has not taken the settings of the changed TOML"), "{said}");
+    assert_eq!((container.show("Result"), container.show("ExecMainStatus")), ("exit-code".into(), "1".into()));
+    host.run("rm /etc/systemd/system-generators/berth-generator").ok();
+    assert_eq!(container.start_and_read(), "ran");
+    assert_eq!(container.show("TasksMax"), "7");
+}
