@@ -119,7 +119,7 @@ fn a_process_with_the_number_of_one_that_is_gone_is_not_touched() {
     host().run(&format!("cp {state} /root/was.json; python3 -c \"{change}\"")).ok();
     let entered = host().run("berthctl exec gone -- touch /root/entered");
     assert_eq!(entered.code, Some(125), "another process was entered: {entered:?}");
-    assert!(entered.stderr.contains("container gone is not running"), "{entered:?}");
+    assert!(entered.stderr.contains("container gone is not running"), "another process was entered: {entered:?}");
     let shell = host().run("echo touch /root/entered | berthctl shell gone");
     assert_eq!(shell.code, Some(125), "{shell:?}");
     assert_ne!(host().run("systemctl reload container@gone").code, Some(0), "another process was signalled");

@@ -29,12 +29,12 @@ def hunt(until):
                     print("out by", way, read(process + way), flush=True)
                 except OSError:
                     pass
-            # What was opened while its program is still berth's is of berth's, unless that is the interpreter by now
-            # of what it was to run.
+            # What was opened before its arguments were still berth's is of berth's; a program of its own that is the
+            # interpreter of what it was to run has others.
             for part in ["/mem", "/environ", "/maps"]:
                 try:
                     os.close(os.open(process + part, os.O_RDONLY))
-                    if "berth" in os.readlink(process + "/exe") and b"berth" in read(process + "/cmdline").split(b"\0")[0]:
+                    if b"berth" in read(process + "/cmdline").split(b"\0")[0]:
                         out.add(part)
                 except OSError:
                     pass

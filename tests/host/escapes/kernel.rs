@@ -57,7 +57,7 @@ fn a_setting_is_not_written_through_what_is_mounted_over_it() {
     // CVE-2025-52881. The host's own /proc is the one place where something can be mounted over a setting.
     let host = Host::boot("covered");
     host.run(
-        "mkdir -p /srv/data/fake/ipv4; echo 0 >/srv/data/fake/ipv4/ip_forward; mount --bind /srv/data/fake /proc/sys/net",
+        "mkdir -p /srv/data/fake/ipv4; echo 0 >/srv/data/fake/ipv4/ip_forward; chmod 666 /srv/data/fake/ipv4/ip_forward; mount --bind /srv/data/fake /proc/sys/net",
     )
     .ok();
     let rest = "[namespaces]\npid = \"host\"\n[sysctls]\n\"net.ipv4.ip_forward\" = 1\n";

@@ -110,7 +110,9 @@ fn a_working_directory_that_is_a_descriptor_of_ours_is_refused() {
     }
     let change =
         "for number in $(seq 0 24); do ln -s /proc/self/fd/$number work$number; done; ln -s /proc/self/fd work";
-    let container = tree(host(), "descriptor", change, "", "sleep 1000");
+    // With users of the host's, who may read what they reach.
+    let rest = "[security]\nuser-namespace = { mode = \"host\" }\n";
+    let container = tree(host(), "descriptor", change, rest, "sleep 1000");
     container.start();
     // Some of the caller's own among them, as runc had: CVE-2024-21626.
     let script = format!(
