@@ -24,9 +24,11 @@ impl Reservation {
         if state.join(DESCRIPTION).exists() && is_loaded(scope, name)? {
             return Err(Failure::new(format!("{name} is already running as {}", unit_name(name))));
         }
-        claim.sign(scope, name, &unit_name(name));
         match write(&state, sources) {
-            Ok(()) => Ok(Reservation(claim)),
+            Ok(()) => {
+                claim.sign(scope, name, &unit_name(name));
+                Ok(Reservation(claim))
+            }
             Err(error) => {
                 // Nothing is left half done; the first error is the one to tell.
                 let _ = std::fs::remove_dir_all(&state);
