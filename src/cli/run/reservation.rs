@@ -34,10 +34,12 @@ impl Reservation {
         {
             return Err(Failure::new(format!("{name} is already running as {unit}")));
         }
-        claim.sign(scope, name, &unit_name(name));
         let reservation = Reservation { claim: Some(claim), state };
         match write(&reservation.state, sources) {
-            Ok(()) => Ok(reservation),
+            Ok(()) => {
+                reservation.claim.iter().for_each(|claim| claim.sign(scope, name, &unit_name(name)));
+                Ok(reservation)
+            }
             Err(error) => Err(Failure::new(format!("{}: {error}", reservation.state.display()))),
         }
     }
