@@ -1,5 +1,7 @@
 //! `check`: every mistake in containers' files, before anything is started.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::complete;
@@ -76,18 +78,15 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
     properties(&container, image.as_ref())?;
     Plan::new(scope, &sources.name, &container, image.as_ref())?;
     let volumes = image.map(|image| image.process.volumes).unwrap_or_default();
-    Ok(volumes
-        .into_iter()
-        .filter(|volume| !has_mount(&container, volume))
-        .map(|volume| format!("the image keeps data in {volume}, which is lost at stop: add a [[mount]] for it"))
-        .collect())
+    let lost = volumes.into_iter().filter(|volume| !has_mount(&container, volume));
+    let lost =
+        lost.map(|volume| format!("the image keeps data in {volume}, which is lost at stop: add a [[mount]] for it"));
+    let no_terminal = "tty = true needs somebody at a terminal, which systemctl start has not: use berthctl run";
+    Ok(lost.chain(container.tty.then(|| no_terminal.to_owned())).collect())
 }
 
 fn has_mount(container: &Container, volume: &str) -> bool {
     let kept = container.ephemeral == Some(false);
     let holds = |kind: &MountKind| !matches!(kind, MountKind::Tmpfs { .. } | MountKind::Inaccessible);
-    kept || container
-        .mounts
-        .iter()
-        .any(|mount| volume.starts_with(&*mount.target.to_string_lossy()) && holds(&mount.kind))
+    kept || container.mounts.iter().any(|mount| Path::new(volume).starts_with(&mount.target) && holds(&mount.kind))
 }
