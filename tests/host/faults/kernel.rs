@@ -53,7 +53,9 @@ deadline=$((SECONDS + 30))
 until settled container@victim; [[ $state == {wanted} ]]; do
     ((SECONDS < deadline)) || {{ echo "the unit is $state"; systemctl status --no-pager container@victim; exit 1; }}
 done
-grep -q INJECTED /run/faults/trace || {{ echo "nothing was injected"; cat /run/faults/trace; exit 1; }}
+until grep -q INJECTED /run/faults/trace; do
+    ((SECONDS < deadline)) || {{ echo "nothing was injected"; cat /run/faults/trace; exit 1; }}
+done
 if [[ $state == active ]]; then
     until [[ -e /srv/data/ran ]]; do ((SECONDS < deadline)) || {{ echo "it did not run"; exit 1; }}; done
     stopped container@victim
