@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
+use berth::Scope;
 use berth::config::{ContainerName, Sources};
 use berth::executor::passwd;
-use berth::image::{Reference, unpack_bytes};
+use berth::image::{Digest, ImportOptions, Reference, Silent, Store, unpack_bytes};
 
 /// A container's file: understood, or refused at a place that is in it; and no value becomes a setting of its own.
 pub fn toml(data: &[u8]) {
@@ -66,6 +67,79 @@ pub fn archive(data: &[u8]) {
     if let Ok(layer) = unpacked {
         assert!(layer.is_dir() && layer.starts_with(&directory));
     }
+}
+
+/// The documents of an image's archive, with a NUL between them, and one empty layer: all of the image is in the store
+/// afterwards, by names that lead nowhere else, or nothing of it.
+///
+/// The first is `index.json`, or docker's `manifest.json` if it is an array; then `config.json` is the second. `$NEXT`
+/// in one stands for the digest of the one after it, so that a document can change and still be found.
+pub fn image(data: &[u8]) {
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("image.tar");
+    std::fs::write(&file, image_archive(data)).expect("a file");
+    let scope = Scope::system_below(&place.path().join("root"));
+    let store = Store::open(&scope);
+    let imported = store.import(&file, &ImportOptions::default(), &Silent);
+    assert_eq!(names(place.path()), if scope.store.exists() { &["image.tar", "root"][..] } else { &["image.tar"] });
+    let listed = store.list().expect("a store that can be read");
+    let Ok(imported) = imported else {
+        assert!(listed.is_empty(), "{listed:?}");
+        for directory in [scope.layers(), scope.store.join("incoming")] {
+            assert!(!directory.exists() || names(&directory).is_empty(), "{directory:?}");
+        }
+        return;
+    };
+    assert!(!imported.is_empty());
+    for image in &imported {
+        let reference: Reference = image.name.parse().expect("a name is a reference");
+        assert_eq!(reference.imported_name(), image.name);
+        let found = store.find(&image.name).expect("what came in is found");
+        assert!(imported.iter().any(|other| other.name == image.name && other.record == found), "{:?}", image.name);
+        assert!(image.record.layers.iter().all(|layer| layer.parse::<Digest>().is_ok() && scope.layer(layer).is_dir()));
+        store.inspect(&image.name).expect("what came in can be looked at");
+    }
+}
+
+fn image_archive(data: &[u8]) -> Vec<u8> {
+    const LAYER: [u8; 1024] = [0; 1024];
+    let mut documents: Vec<Vec<u8>> = data.splitn(8, |byte| *byte == 0).map(<[u8]>::to_vec).collect();
+    for number in (1..documents.len()).rev() {
+        let digest = Digest::of(&documents[number]).to_string();
+        let text = std::mem::take(&mut documents[number - 1]);
+        documents[number - 1] = replace(&text, b"$NEXT", digest.as_bytes());
+    }
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut add = |name: &str, content: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, content).expect("in memory");
+    };
+    if documents[0].starts_with(b"[") {
+        add("manifest.json", &documents[0]);
+        add("config.json", documents.get(1).map_or(&[], Vec::as_slice));
+        add("layer.tar", &LAYER);
+    } else {
+        add("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
+        add("index.json", &documents[0]);
+        for blob in documents[1..].iter().map(Vec::as_slice).chain([&LAYER[..]]) {
+            add(&format!("blobs/sha256/{}", Digest::of(blob).hex()), blob);
+        }
+    }
+    archive.into_inner().expect("in memory")
+}
+
+fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some(position) = rest.windows(old.len()).position(|window| window == old) {
+        out.extend_from_slice(&rest[..position]);
+        out.extend_from_slice(new);
+        rest = &rest[position + old.len()..];
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 /// An image's name: what is understood is understood again as it is printed, and never leads anywhere as a path.

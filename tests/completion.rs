@@ -52,12 +52,7 @@ struct Shell {
 }
 
 impl Shell {
-    /// `None` where the shell is not installed; said aloud, since it is a test not made.
-    fn start(name: &str, arguments: &str, set_up: &str) -> Option<Shell> {
-        if Command::new(name).args(["-c", "true"]).output().is_err() {
-            eprintln!("SKIPPED: {name} is not installed");
-            return None;
-        }
+    fn start(name: &str, arguments: &str, set_up: &str) -> Shell {
         let shell = format!("exec env TERM=dumb PS1='ready> ' {name} {arguments}");
         let inner = ["script", "--quiet", "--flush", "--command", &shell, "/dev/null"];
         let mut child = Command::new("unshare")
@@ -83,7 +78,7 @@ impl Shell {
         shell.type_keys(&format!("{set_up}; echo set-\"up\"\n"));
         shell.until("set-up");
         shell.until("ready> ");
-        Some(shell)
+        shell
     }
 
     fn type_keys(&mut self, keys: &str) {
@@ -142,21 +137,23 @@ fn completes(mut shell: Shell) {
 #[test]
 fn bash_completes_verbs_options_and_names() {
     let set_up = format!("bind 'set bell-style none'; . {}", completions().join("berthctl.bash").display());
-    completes(Shell::start("bash", "--norc --noprofile -i", &set_up).expect("bash is everywhere"));
+    completes(Shell::start("bash", "--norc --noprofile -i", &set_up));
 }
 
 #[test]
+#[ignore = "needs zsh: make check"]
 fn zsh_completes_verbs_options_and_names() {
     let set_up = format!("fpath=({} $fpath); autoload -Uz compinit; compinit -u -D", completions().display());
-    Shell::start("zsh", "-f -i", &set_up).into_iter().for_each(completes);
+    completes(Shell::start("zsh", "-f -i", &set_up));
 }
 
 #[test]
+#[ignore = "needs fish: make check"]
 fn fish_completes_verbs_options_and_names() {
     let set_up = format!(
         "function fish_prompt; echo -n 'ready> '; end; source {}",
         completions().join("berthctl.fish").display()
     );
     let greeting = "--no-config --init-command \"function fish_prompt; echo -n 'ready> '; end\" -i";
-    Shell::start("fish", greeting, &set_up).into_iter().for_each(completes);
+    completes(Shell::start("fish", greeting, &set_up));
 }

@@ -34,6 +34,11 @@ fn archives_of_layers() {
 }
 
 #[test]
+fn documents_of_images() {
+    replay("image", 10, targets::image);
+}
+
+#[test]
 fn names_of_images() {
     replay("reference", 10, targets::reference);
 }

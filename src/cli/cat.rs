@@ -4,17 +4,17 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
+use super::output::Accepted;
 use crate::Scope;
 use crate::config::{ContainerName, Sources};
 
 /// Print containers' files and drop-ins
 #[derive(Debug, Args)]
 pub struct Cat {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::with_file())]
     names: Vec<ContainerName>,
-    /// Accepted for symmetry with systemctl: nothing is paged
-    #[arg(long, hide = true)]
-    no_pager: bool,
 }
 
 impl Cat {

@@ -1,18 +1,17 @@
 //! `check`: every mistake in containers' files, before anything is started.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
-use super::plan::sources;
+use super::plan::{instance_of, name, sources};
 use crate::Scope;
 use crate::config::{Container, MountKind, RootSource, Sources, declared};
 use crate::image::Store;
 use crate::plan::Plan;
 use crate::unit::properties;
-
-/// Stands in for the instance when a template is checked.
-const INSTANCE: &str = "instance";
 
 /// Check containers' files; all of them where none is named
 #[derive(Debug, Args)]
@@ -41,6 +40,7 @@ impl Check {
                         println!("{container}: ok");
                     }
                 }
+                Err(failure) if failure.code.is_some() => return Err(failure),
                 Err(failure) => {
                     wrong += 1;
                     eprintln!("{}", failure.text.trim_end());
@@ -58,9 +58,9 @@ impl Check {
 fn checked(scope: &Scope, container: &str) -> Result<Sources, Failure> {
     let path = std::path::absolute(container)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    match (container.ends_with(".toml"), stem.ends_with('@')) {
-        (true, true) => Ok(Sources::from_file(&path, format!("{stem}{INSTANCE}").parse()?)?),
-        (false, _) if container.ends_with('@') => Ok(Sources::load(scope, &format!("{container}{INSTANCE}").parse()?)?),
+    match (container.ends_with(".toml"), instance_of(stem), instance_of(container)) {
+        (true, Some(instance), _) => Ok(Sources::from_file(&path, instance.parse()?)?),
+        (false, _, Some(instance)) => Ok(Sources::load(scope, &name(&instance)?)?),
         _ => sources(scope, container),
     }
 }
@@ -78,18 +78,15 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
     properties(&container, image.as_ref())?;
     Plan::new(scope, &sources.name, &container, image.as_ref())?;
     let volumes = image.map(|image| image.process.volumes).unwrap_or_default();
-    Ok(volumes
-        .into_iter()
-        .filter(|volume| !has_mount(&container, volume))
-        .map(|volume| format!("the image keeps data in {volume}, which is lost at stop: add a [[mount]] for it"))
-        .collect())
+    let lost = volumes.into_iter().filter(|volume| !has_mount(&container, volume));
+    let lost =
+        lost.map(|volume| format!("the image keeps data in {volume}, which is lost at stop: add a [[mount]] for it"));
+    let no_terminal = "tty = true needs somebody at a terminal, which systemctl start has not: use berthctl run";
+    Ok(lost.chain(container.tty.then(|| no_terminal.to_owned())).collect())
 }
 
 fn has_mount(container: &Container, volume: &str) -> bool {
     let kept = container.ephemeral == Some(false);
     let holds = |kind: &MountKind| !matches!(kind, MountKind::Tmpfs { .. } | MountKind::Inaccessible);
-    kept || container
-        .mounts
-        .iter()
-        .any(|mount| volume.starts_with(&*mount.target.to_string_lossy()) && holds(&mount.kind))
+    kept || container.mounts.iter().any(|mount| Path::new(volume).starts_with(&mount.target) && holds(&mount.kind))
 }

@@ -1,5 +1,7 @@
 //! `edit`: a container's drop-in, or its file, in the administrator's editor; only what is correct is kept.
 
+mod draft;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,8 +10,10 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
+use super::plan::{instance_of, name};
 use crate::Scope;
-use crate::config::{ContainerName, SourceFile, Sources};
+use crate::config::{LoadError, SourceFile, Sources};
+use draft::Draft;
 
 /// Edit a container's drop-in, or with --full its file
 #[derive(Debug, Args)]
@@ -20,8 +24,12 @@ pub struct Edit {
     /// Make the file where there is none
     #[arg(long)]
     force: bool,
-    #[arg(add = complete::with_file())]
-    name: ContainerName,
+    /// Accepted for symmetry with systemctl: nothing is paged
+    #[arg(long, hide = true)]
+    no_pager: bool,
+    /// A container's name, or TEMPLATE@ for what all its instances have
+    #[arg(value_name = "NAME", add = complete::with_file())]
+    name: String,
 }
 
 /// `NAME.toml.d/override.toml`, as systemctl(1) names its own.
@@ -29,38 +37,59 @@ const OVERRIDE: &str = "override.toml";
 
 impl Edit {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
-        let sources = match Sources::load(scope, &self.name) {
-            Err(_) if self.force => Sources { name: self.name.clone(), files: Vec::new() },
+        let name = name(instance_of(&self.name).as_deref().unwrap_or(&self.name))?;
+        let sources = match Sources::load(scope, &name) {
+            Err(LoadError::NotFound { .. }) if self.force => Sources { name, files: Vec::new() },
             found => found?,
         };
         let root = scope.container_roots().next_back().ok_or_else(|| Failure::new("no configuration root"))?;
-        let file = root.join(format!("{}.toml", self.name.file_stem()));
-        let target = match self.full || sources.files.is_empty() {
-            true => file,
-            false => root.join(format!("{}.toml.d", self.name.file_stem())).join(OVERRIDE),
-        };
-        let before = current(&sources, &target, self.full);
-        let draft = target.with_extension("toml.draft");
-        std::fs::create_dir_all(target.parent().unwrap_or(&root))?;
-        std::fs::write(&draft, &before)?;
-        let edited = edit_until_correct(&sources, &target, &draft);
-        let kept = match &edited {
-            Ok(text) if !text.trim().is_empty() && *text != before => sync_and_rename(&draft, &target),
-            _ => std::fs::remove_file(&draft),
-        };
-        edited?;
-        kept?;
+        let target = self.target(&sources, &root);
+        if !self.name.ends_with('@') && stem(&target).ends_with('@') {
+            eprintln!("{} is the template of “{}”: every instance of it is changed", target.display(), self.name);
+        }
+        let before = before(&sources, &target);
+        let draft = Draft::write(&target, before)?;
+        let text = edit_until_correct(&sources, &target, draft.path())?;
+        if text.trim().is_empty() {
+            eprintln!("the draft is empty; nothing is changed");
+            return Ok(0);
+        }
+        if before.is_some_and(|before| before.text == text) {
+            return Ok(0);
+        }
+        draft.keep()?;
         Ok(0)
+    }
+
+    /// The file that is written: what declares the container, by its name in the highest root, or its own drop-in.
+    fn target(&self, sources: &Sources, root: &Path) -> PathBuf {
+        match sources.files.first() {
+            Some(main) if self.full => root.join(format!("{}.toml", stem(&main.path))),
+            Some(_) => root.join(format!("{}.toml.d", self.name)).join(OVERRIDE),
+            None => root.join(format!("{}.toml", self.name)),
+        }
     }
 }
 
-fn current(sources: &Sources, target: &Path, full: bool) -> String {
-    let is_target = |file: &&SourceFile| file.path == target;
-    match sources.files.iter().find(is_target) {
-        Some(file) => file.text.clone(),
-        None if full => sources.files.first().map(|file| file.text.clone()).unwrap_or_default(),
-        None => String::new(),
+fn stem(path: &Path) -> &str {
+    path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+}
+
+/// What the target takes the place of: itself, the packaged file, or a drop-in of its name that it will mask.
+fn before<'a>(sources: &'a Sources, target: &Path) -> Option<&'a SourceFile> {
+    replaced(sources, target).map(|at| &sources.files[at])
+}
+
+fn replaced(sources: &Sources, target: &Path) -> Option<usize> {
+    if is_drop_in(target) {
+        let same_name = |file: &SourceFile| file.path.file_name() == target.file_name();
+        return sources.files.iter().skip(1).position(same_name).map(|at| at + 1);
     }
+    (!sources.files.is_empty()).then_some(0)
+}
+
+fn is_drop_in(target: &Path) -> bool {
+    target.parent().is_some_and(|parent| parent.extension().is_some_and(|kind| kind == "d"))
 }
 
 fn edit_until_correct(sources: &Sources, target: &Path, draft: &Path) -> Result<String, Failure> {
@@ -86,28 +115,16 @@ fn edit_until_correct(sources: &Sources, target: &Path, draft: &Path) -> Result<
 
 /// The sources as they would be with the draft in place.
 fn with_draft(sources: &Sources, target: &Path, text: &str) -> Sources {
-    let mut files: Vec<SourceFile> = sources
-        .files
-        .iter()
-        .filter(|file| file.path != target)
-        .map(|file| SourceFile { path: file.path.clone(), text: file.text.clone() })
-        .collect();
-    let draft = SourceFile { path: PathBuf::from(target), text: text.to_owned() };
-    let is_main = target.parent().is_some_and(|parent| parent.extension().is_none());
-    match is_main {
-        true if sources.files.is_empty() => files.push(draft),
-        true => {
-            // It takes the place of the packaged file, drop-ins stay.
-            if files.len() == sources.files.len() {
-                files.remove(0);
-            }
-            files.insert(0, draft);
-        }
-        false => {
+    let mut files = sources.files.clone();
+    let draft = SourceFile { path: target.to_owned(), text: text.to_owned() };
+    match replaced(sources, target) {
+        Some(at) => files[at] = draft,
+        None if is_drop_in(target) => {
             let after = |file: &SourceFile| file.path.file_name() > target.file_name();
             let at = files.iter().skip(1).position(after).map_or(files.len(), |at| at + 1);
             files.insert(at, draft);
         }
+        None => files.push(draft),
     }
     Sources { name: sources.name.clone(), files }
 }
@@ -116,11 +133,7 @@ fn asked(question: &str) -> Result<bool, Failure> {
     print!("{question} [Y/n] ");
     std::io::stdout().flush()?;
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "" | "y" | "Y" | "yes"))
-}
-
-fn sync_and_rename(draft: &Path, target: &Path) -> std::io::Result<()> {
-    std::fs::File::open(draft)?.sync_all()?;
-    std::fs::rename(draft, target)
+    // The end of the input is no answer.
+    let read = std::io::stdin().read_line(&mut answer)?;
+    Ok(read > 0 && matches!(answer.trim(), "" | "y" | "Y" | "yes"))
 }

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::{Request, join};
-use crate::machine::{Signals, attend};
+use crate::machine::{Signals, Started, attend, is_frozen};
 
 /// Run a command in a running container
 #[derive(Debug, Args)]
@@ -37,10 +37,12 @@ pub struct Exec {
 
 impl Exec {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        // What is written to a terminal is for ours.
+        let terminal = self.tty.then(|| "TERM".to_owned());
         let request = Request {
             command: self.command,
             user: self.user,
-            environment: self.env.iter().filter_map(|entry| with_our_value(entry)).collect(),
+            environment: terminal.iter().chain(&self.env).filter_map(|entry| with_our_value(entry)).collect(),
             working_directory: self.workdir,
             terminal: self.tty,
             interactive: self.interactive,
@@ -58,6 +60,10 @@ pub fn with_our_value(entry: &str) -> Option<String> {
 }
 
 pub fn join_and_attend(scope: &Scope, name: &ContainerName, request: &Request) -> Result<i32, Failure> {
+    if Started::load(scope, name).is_some_and(|started| is_frozen(&started.cgroup)) {
+        // What is born there would be frozen too, and we with it.
+        return Err(Failure::new(format!("{name} is paused; let it run on with `berthctl resume {name}` first")));
+    }
     let signals = Signals::hold()?;
     let joined = join(scope, name, request).map_err(|error| match error.exit_code() {
         code @ (126 | 127) => Failure::with_code(code, error.to_string()),

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
+use super::output::Accepted;
 use super::target::{units_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
@@ -11,6 +12,8 @@ use crate::config::ContainerName;
 /// Freeze all processes of containers
 #[derive(Debug, Args)]
 pub struct Pause {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
@@ -19,6 +22,8 @@ pub struct Pause {
 #[derive(Debug, Args)]
 #[command(alias = "unpause")]
 pub struct Resume {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 
 use super::complete;
 use super::failure::Failure;
-use super::output::{Listing, Table, bytes, print_json};
+use super::output::{Accepted, Listing, Table, bytes, print_json};
 use crate::Scope;
 use crate::image::{ImageRow, ImportOptions, Store};
 use progress::ImportProgress;
@@ -50,6 +50,8 @@ pub struct List {
 /// Show everything known of images, as JSON
 #[derive(Debug, Args)]
 pub struct Inspect {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "IMAGE", add = complete::images())]
     images: Vec<String>,
 }
@@ -57,6 +59,8 @@ pub struct Inspect {
 /// Remove images, and what no other image needs
 #[derive(Debug, Args)]
 pub struct Remove {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "IMAGE", add = complete::images())]
     images: Vec<String>,
 }
@@ -86,18 +90,19 @@ impl Import {
 
 impl List {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
+        let table = |rows: &[ImageRow]| table(rows, self.listing.full);
         self.listing.print(&store.list()?, |row| row.name.as_deref().unwrap_or(&row.id), table, "images")?;
         Ok(0)
     }
 }
 
-fn table(rows: &[ImageRow]) -> Table {
+fn table(rows: &[ImageRow], full: bool) -> Table {
     let mut table = Table::new(["NAME", "ID", "PLATFORM", "LAYERS", "SIZE", "CREATED"]);
     for row in rows {
         let created = row.created.as_deref().unwrap_or_default();
         table.row([
             row.name.clone().unwrap_or_default(),
-            row.id.clone(),
+            if full { row.manifest.clone() } else { row.id.clone() },
             row.platform.clone(),
             row.layers.to_string(),
             bytes(row.size),
@@ -119,6 +124,9 @@ impl Remove {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
         for image in &self.images {
             let removed = store.remove(image)?;
+            if self.accepted.quiet {
+                continue;
+            }
             if let Some(name) = removed.name {
                 println!("untied {name}");
             }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
+use super::output::Accepted;
 use super::target::{reason, units_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
@@ -14,6 +15,8 @@ use crate::unit::template::TRANSIENT;
 /// Start containers that have a file, and wait until they are ready
 #[derive(Debug, Args)]
 pub struct Start {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::with_file())]
     names: Vec<ContainerName>,
 }
@@ -21,6 +24,8 @@ pub struct Start {
 /// Stop containers and wait until they are gone
 #[derive(Debug, Args)]
 pub struct Stop {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
@@ -28,6 +33,8 @@ pub struct Stop {
 /// Stop containers and start them again
 #[derive(Debug, Args)]
 pub struct Restart {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }
@@ -35,6 +42,8 @@ pub struct Restart {
 /// Have payloads reload, by reload-signal or reload-command
 #[derive(Debug, Args)]
 pub struct Reload {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
@@ -43,11 +52,7 @@ impl Start {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         expect_moves();
         with_systemd(scope, async |systemd| {
-            let units = units_of(scope, systemd, &self.names).await?;
-            if let Some((name, _)) = self.names.iter().zip(&units).find(|(name, unit)| **unit != name.unit()) {
-                return Err(Failure::new(format!("“{name}” is a transient container: it has no file to start from")));
-            }
-            jobs(systemd, Job::Start, &units).await
+            jobs(systemd, Job::Start, &declared_units(scope, systemd, &self.names).await?).await
         })
     }
 }
@@ -75,7 +80,7 @@ impl Restart {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         expect_moves();
         with_systemd(scope, async |systemd| {
-            jobs(systemd, Job::Restart, &units_of(scope, systemd, &self.names).await?).await
+            jobs(systemd, Job::Restart, &declared_units(scope, systemd, &self.names).await?).await
         })
     }
 }
@@ -85,6 +90,17 @@ impl Reload {
         with_systemd(scope, async |systemd| {
             jobs(systemd, Job::Reload, &units_of(scope, systemd, &self.names).await?).await
         })
+    }
+}
+
+/// A transient container ends for good: stopped by a restart, its unit would be gone before the start.
+async fn declared_units(scope: &Scope, systemd: &Systemd, names: &[ContainerName]) -> Result<Vec<String>, Failure> {
+    let units = units_of(scope, systemd, names).await?;
+    match names.iter().zip(&units).find(|(name, unit)| **unit != name.unit()) {
+        None => Ok(units),
+        Some((name, _)) => {
+            Err(Failure::new(format!("“{name}” is a transient container: it has no file to start from again")))
+        }
     }
 }
 

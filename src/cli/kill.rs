@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::complete;
 use super::failure::{Failure, USAGE};
+use super::output::Accepted;
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
@@ -16,14 +17,17 @@ pub struct Kill {
     #[arg(short, long, value_name = "SIGNAL", default_value = "SIGTERM")]
     signal: String,
     /// The container's first process, or every process it has
-    #[arg(long, value_name = "WHOM", default_value = "all")]
+    #[arg(long, alias = "kill-who", value_name = "WHOM", default_value = "all")]
     kill_whom: Whom,
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::running())]
     names: Vec<ContainerName>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Whom {
+    #[value(alias = "main")]
     Leader,
     All,
 }

@@ -24,9 +24,6 @@ pub struct List {
     /// Also those that are declared but do not run, and those that failed
     #[arg(short, long)]
     all: bool,
-    /// Do not shorten images
-    #[arg(short = 'l', long)]
-    full: bool,
     #[command(flatten)]
     listing: Listing,
 }
@@ -62,7 +59,7 @@ impl List {
             table.row([
                 row.name.clone(),
                 if row.state == "active" { row.sub_state.clone() } else { row.state.clone() },
-                if self.full { row.image.clone() } else { shortened(&row.image) },
+                if self.listing.full { row.image.clone() } else { shortened(&row.image) },
                 row.leader.map(|leader| leader.to_string()).unwrap_or_default(),
                 row.since.map(time).unwrap_or_default(),
                 row.unit.clone(),

@@ -24,7 +24,7 @@ pub struct Logs {
     #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
     /// Only the last lines
-    #[arg(short = 'n', long, value_name = "LINES")]
+    #[arg(short = 'n', long, alias = "tail", value_name = "LINES")]
     lines: Option<String>,
     /// Format of journalctl(1), such as cat, short-iso or json
     #[arg(short, long, value_name = "FORMAT")]
@@ -35,6 +35,9 @@ pub struct Logs {
     /// Only of this boot
     #[arg(short, long)]
     boot: bool,
+    /// Do not shorten lines, as is the default
+    #[arg(short = 'l', long, hide = true)]
+    full: bool,
     #[arg(long)]
     no_pager: bool,
     #[arg(short, long)]

@@ -23,6 +23,7 @@ mod status;
 mod target;
 mod wait;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::Scope;
@@ -101,8 +102,7 @@ pub fn main() -> i32 {
     let parsed = match Berthctl::try_parse() {
         Ok(parsed) => parsed,
         Err(error) => {
-            // A closed pipe is no reason to fail on the way out.
-            let _ = error.print();
+            say(&error);
             let runs_payload = std::env::args().nth(1).is_some_and(|verb| ["run", "exec", "shell"].contains(&&*verb));
             return match error.use_stderr() {
                 false => 0,
@@ -121,6 +121,18 @@ pub fn main() -> i32 {
             }
             failure.code.unwrap_or(failed)
         }
+    }
+}
+
+/// A value that is not understood is one line, as every other failure is; anything else comes with how it is meant.
+fn say(error: &clap::Error) {
+    let text = error.render().to_string();
+    match (error.kind(), text.split_once("\n\n")) {
+        (ErrorKind::ValueValidation, Some((reason, _))) => {
+            eprintln!("berthctl: {}", output::printable(reason.trim_start_matches("error: ")));
+        }
+        // A closed pipe is no reason to fail on the way out.
+        _ => drop(error.print()),
     }
 }
 
@@ -160,5 +172,36 @@ mod tests {
     #[test]
     fn the_options_of_all_verbs_are_consistent() {
         Berthctl::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_systemctl_and_machinectl_are_taken_by_the_verbs_that_have_theirs() {
+        let all = "--quiet --no-legend --full --no-pager";
+        let verbs = "start stop restart reload kill wait pause resume reset cat plan status show";
+        let common = verbs.split(' ').flat_map(|verb| [format!("{verb} {all} web"), format!("{verb} -q -l web")]);
+        let own = [
+            "list -a -q -l --no-legend --no-pager -o json",
+            "list --all --full --quiet --output=json-pretty",
+            "image list -l -q --no-legend --no-pager --output=json",
+            "image inspect --no-pager -l web",
+            "image remove -q --no-pager web",
+            "status -n 5 -o cat -l web db",
+            "status --lines=5 --output=json web",
+            "show -a -p Leader -P Unit --value -o json web",
+            "logs -f -n 5 -S -1h -U now -o cat -q -r -b -l --no-pager web",
+            "logs --follow --lines=5 --since=today --until=now --output=json --full web",
+            "logs --tail 5 web",
+            "kill -s KILL --kill-whom=leader web",
+            "kill --signal=9 --kill-who=main web",
+            "shell -q -E A=b --uid=www web ls -l",
+            "edit --full --force --no-pager web",
+            "doctor -l -q --no-legend --no-pager -o json",
+        ];
+        for line in common.chain(own.map(str::to_owned)) {
+            let words = std::iter::once("berthctl").chain(line.split(' '));
+            if let Err(error) = Berthctl::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::failure::Failure;
 pub enum Format {
     Table,
     /// One JSON document
+    #[value(alias = "json-pretty")]
     Json,
 }
 
@@ -27,7 +28,24 @@ pub struct Listing {
     /// Print neither header nor count
     #[arg(long)]
     no_legend: bool,
+    /// Do not shorten what is shown
+    #[arg(short = 'l', long)]
+    pub full: bool,
     /// Accepted for symmetry with machinectl: no list is paged
+    #[arg(long, hide = true)]
+    no_pager: bool,
+}
+
+/// What systemctl and machinectl take with every verb, for verbs whose output has no legend, is never shortened or
+/// paged, and says nothing of what went well.
+#[derive(Debug, clap::Args)]
+pub struct Accepted {
+    #[arg(short, long, hide = true)]
+    pub quiet: bool,
+    #[arg(long, hide = true)]
+    no_legend: bool,
+    #[arg(short = 'l', long, hide = true)]
+    full: bool,
     #[arg(long, hide = true)]
     no_pager: bool,
 }
@@ -97,6 +115,11 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)?;
     Ok(())
+}
+
+/// In one line, and nothing in it that a terminal obeys.
+pub fn printable(text: &str) -> String {
+    text.replace(char::is_control, "�")
 }
 
 /// The style on a terminal that is not told otherwise (no-color.org), else none.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::complete;
-use super::failure::Failure;
-use super::output::{Format, print_json};
+use super::failure::{Failure, USAGE};
+use super::output::{Accepted, Format, print_json, printable};
 use crate::Scope;
-use crate::config::{ContainerName, RootSource, Sources};
+use crate::config::{ContainerName, NameError, RootSource, Sources};
 use crate::image::Store;
 use crate::plan::Plan;
 
@@ -18,6 +18,8 @@ use crate::plan::Plan;
 pub struct PlanVerb {
     #[arg(short, long, default_value = "table")]
     output: Format,
+    #[command(flatten)]
+    accepted: Accepted,
     /// A container's name, or a file
     #[arg(value_name = "NAME|FILE", add = complete::with_file_or_files())]
     container: String,
@@ -43,10 +45,23 @@ impl PlanVerb {
 /// What is declared under a name, or what a file says: anything with a slash or that ends in `.toml` is a file.
 pub fn sources(scope: &Scope, container: &str) -> Result<Sources, Failure> {
     if !container.contains('/') && !container.ends_with(".toml") {
-        return Ok(Sources::load(scope, &container.parse()?)?);
+        return Ok(Sources::load(scope, &name(container)?)?);
     }
     let path = std::path::absolute(PathBuf::from(container))?;
     Ok(Sources::from_file(&path, name_of_file(&path)?)?)
+}
+
+/// Stands in for the instance where a template itself is meant.
+const INSTANCE: &str = "instance";
+
+/// `web@instance` for the template `web@`.
+pub fn instance_of(template: &str) -> Option<String> {
+    template.ends_with('@').then(|| format!("{template}{INSTANCE}"))
+}
+
+/// A name that cannot be one is a mistake of the command line's.
+pub fn name(text: &str) -> Result<ContainerName, Failure> {
+    text.parse().map_err(|error: NameError| Failure::with_code(USAGE, printable(&error.to_string())))
 }
 
 /// `web` for `…/web.toml`.

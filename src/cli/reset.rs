@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
+use super::output::Accepted;
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
@@ -12,6 +13,8 @@ use crate::executor;
 /// Drop what stopped containers have written, and that they failed
 #[derive(Debug, Args)]
 pub struct Reset {
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }

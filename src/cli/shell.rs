@@ -7,6 +7,7 @@ use clap::Args;
 use super::complete;
 use super::exec::{join_and_attend, with_our_value};
 use super::failure::Failure;
+use super::plan::name;
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::Request;
@@ -23,6 +24,9 @@ pub struct Shell {
     /// Open it as this user of the container
     #[arg(long, value_name = "USER[:GROUP]")]
     uid: Option<String>,
+    /// Accepted for symmetry with machinectl: there is nothing to be silent about
+    #[arg(short, long, hide = true)]
+    quiet: bool,
     /// A container's name, or USER@NAME
     #[arg(add = complete::running())]
     name: String,
@@ -54,13 +58,15 @@ impl Shell {
 
     /// `root@web` is root in web unless there is such an instance of a template, which `--uid` can tell apart.
     fn target(&self, scope: &Scope) -> Result<(Option<String>, ContainerName), Failure> {
-        let whole = self.name.parse::<ContainerName>();
+        // What is wrong with the command line is 125 here, as every failure of ours.
+        let named = |text: &str| name(text).map_err(|failure| Failure { code: None, ..failure });
+        let whole = named(&self.name);
         match (whole, self.name.rsplit_once('@')) {
             (Ok(name), _) if name.instance().is_none() || self.uid.is_some() => Ok((None, name)),
             (Ok(name), _) if crate::machine::Started::load(scope, &name).is_some() => Ok((None, name)),
-            (_, Some((user, name))) => Ok((Some(user.to_owned()), name.parse()?)),
+            (_, Some((user, name))) => Ok((Some(user.to_owned()), named(name)?)),
             (Ok(name), None) => Ok((None, name)),
-            (Err(error), None) => Err(error.into()),
+            (Err(failure), None) => Err(failure),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::complete;
 use super::failure::Failure;
-use super::output::print_json;
+use super::output::{Accepted, print_json};
 use super::status::Properties;
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
@@ -23,8 +23,16 @@ pub struct Show {
     /// Print values without their names
     #[arg(long)]
     value: bool,
+    /// The same as --value --property
+    #[arg(short = 'P', value_name = "PROPERTY", value_delimiter = ',')]
+    value_of: Vec<String>,
+    /// Also those without a value
+    #[arg(short, long)]
+    all: bool,
     #[arg(short, long, default_value = "lines")]
     output: Shape,
+    #[command(flatten)]
+    accepted: Accepted,
     #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }
@@ -34,15 +42,17 @@ enum Shape {
     /// NAME=VALUE
     Lines,
     /// One JSON array
+    #[value(alias = "json-pretty")]
     Json,
 }
 
 /// Of the unit, with systemd's own names (org.freedesktop.systemd1(5)).
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "Description",
     "LoadState",
     "ActiveState",
     "SubState",
+    "FreezerState",
     "UnitFileState",
     "FragmentPath",
     "Result",
@@ -52,7 +62,9 @@ const TEXTS: [&str; 9] = [
 const STATUSES: [&str; 2] = ["ExecMainCode", "ExecMainStatus"];
 
 impl Show {
-    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+    pub fn carry_out(mut self, scope: &Scope) -> Result<i32, Failure> {
+        self.value |= !self.value_of.is_empty();
+        self.property.append(&mut self.value_of);
         let mut all = Vec::new();
         for name in &self.names {
             let (unit, properties) = with_systemd(scope, async |systemd| {
@@ -64,7 +76,11 @@ impl Show {
             if let Some(started) = Started::load(scope, name).filter(Started::is_alive) {
                 shown.extend(of_started(&started));
             }
-            shown.retain(|property, _| self.property.is_empty() || self.property.contains(property));
+            match self.property.is_empty() {
+                // JSON has every key, so that programs need not ask whether one is there.
+                true => shown.retain(|_, value| self.all || self.output == Shape::Json || !is_empty(value)),
+                false => shown.retain(|property, _| self.property.contains(property)),
+            }
             all.push(shown);
         }
         match self.output {
@@ -88,6 +104,10 @@ impl Show {
             }
         }
     }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_str().is_some_and(str::is_empty)
 }
 
 fn of_unit(name: &ContainerName, unit: &str, properties: &Properties) -> BTreeMap<String, Value> {

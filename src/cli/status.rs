@@ -31,9 +31,13 @@ pub struct Status {
     /// Do not shorten lines
     #[arg(short = 'l', long)]
     full: bool,
-    /// Accepted for symmetry with systemctl: nothing is paged
+    /// Accepted for symmetry with systemctl: nothing is paged, and there are no hints to leave out
     #[arg(long, hide = true)]
     no_pager: bool,
+    #[arg(long, hide = true)]
+    no_legend: bool,
+    #[arg(short, long, hide = true)]
+    quiet: bool,
     #[arg(required = true, value_name = "NAME", add = complete::any())]
     names: Vec<ContainerName>,
 }
@@ -53,25 +57,33 @@ impl Properties {
 
 impl Status {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
-        let mut code = 0;
-        for (number, name) in self.names.iter().enumerate() {
-            let found = with_systemd(scope, async |systemd| {
-                let unit = unit_of(scope, systemd, name)
-                    .await
-                    .map_err(|failure| Failure { code: Some(NO_SUCH_UNIT), ..failure })?;
-                Ok((Properties(systemd.properties(&unit).await?), unit))
-            });
-            let (properties, unit) = found?;
-            if number > 0 {
-                println!();
+        let found = with_systemd(scope, async |systemd| {
+            let mut found = Vec::with_capacity(self.names.len());
+            for name in &self.names {
+                found.push(match unit_of(scope, systemd, name).await {
+                    Ok(unit) => Ok((name, Properties(systemd.properties(&unit).await?), unit)),
+                    Err(unknown) => Err(unknown),
+                });
             }
-            self.print(name, &unit, &properties, Started::load(scope, name).as_ref());
-            self.print_log(&unit)?;
-            if !["active", "reloading", "refreshing"].contains(&&*properties.text("ActiveState")) {
-                code = NOT_RUNNING;
+            Ok(found)
+        })?;
+        // As systemctl: every one is looked at, and the worst decides.
+        let (mut worst, mut unknown, mut printed) = (0, Vec::new(), false);
+        for found in found {
+            match found {
+                Ok((name, properties, unit)) => {
+                    if std::mem::replace(&mut printed, true) {
+                        println!();
+                    }
+                    self.print(name, &unit, &properties, Started::load(scope, name).as_ref());
+                    self.print_log(&unit)?;
+                    let runs = ["active", "reloading", "refreshing"].contains(&&*properties.text("ActiveState"));
+                    worst = worst.max(if runs { 0 } else { NOT_RUNNING });
+                }
+                Err(failure) => unknown.push(failure.text),
             }
         }
-        Ok(code)
+        if unknown.is_empty() { Ok(worst) } else { Err(Failure::with_code(NO_SUCH_UNIT, unknown.join("\n"))) }
     }
 
     fn print(&self, name: &ContainerName, unit: &str, properties: &Properties, started: Option<&Started>) {
@@ -96,7 +108,8 @@ impl Status {
             Some(at) => format!(" since {}; {}", time(at), ago(at)),
             None => String::new(),
         };
-        line("Active", &format!("{color}{active} ({}){color:#}{since}", properties.text("SubState")));
+        let frozen = if properties.text("FreezerState").starts_with("fr") { ", frozen" } else { "" };
+        line("Active", &format!("{color}{active} ({}{frozen}){color:#}{since}", properties.text("SubState")));
         self.print_end(properties);
         if let Some(started) = started {
             self.print_started(started);

@@ -12,6 +12,7 @@ use super::error::{AtStep, Context, Error, StepError};
 use super::identity;
 use super::inside::Inside;
 use super::payload::Payload;
+use super::root::Root;
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::Started;
@@ -43,6 +44,8 @@ pub fn give_birth(scope: &Scope, plan: &Plan, anchor: &Path, cargo: Cargo, sibli
     if plan.user_namespace != UserRange::Host {
         namespaces |= libc::CLONE_NEWUSER as u64;
     }
+    // Before the user namespace, where they would have no number any more. None of the executor's own work needs them.
+    rustix::thread::set_thread_groups(&[]).call(|| "setgroups([])").at(step)?;
     let (ours, theirs) = Channel::pair().call(|| "socketpair").at(step)?;
     match clone(&Clone { namespaces, sibling, cgroup: None }).call(|| "clone3").at(step)? {
         Cloned::Child => {
@@ -121,7 +124,9 @@ fn set_up(
             _ => return Ok(None),
         }
     }
-    become_root(plan).at("become root of the user namespace")?;
+    if plan.user_namespace != UserRange::Host {
+        identity::become_root().at("become root of the user namespace")?;
+    }
     let mut inside = Inside::new(anchor, handles).at("leave the host's mounts")?;
     for (number, step) in plan.steps.iter().enumerate() {
         inside.carry_out(number, step).at(step)?;
@@ -129,20 +134,24 @@ fn set_up(
     let root = inside.root().at("enter the root")?;
     let payload = Payload::prepare(root, process, filter, init).at("find the program")?;
     payload.enter_directory(root).at("enter the working directory")?;
-    let console = plan.steps.contains(&Step::Console).then(open_console).transpose().at("open the terminal")?;
+    let console = plan.steps.contains(&Step::Console).then(|| open_console(root));
+    let console = console.transpose().at("open the terminal")?;
     payload.start_session(console).at("start a session")?;
     payload.drop_privileges().at("drop privileges")?;
     Ok(Some(payload))
 }
 
-fn open_console() -> Result<OwnedFd, StepError> {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    rustix::fs::open("/dev/console", flags, Mode::empty()).call(|| "open(/dev/console)")
-}
-
-fn become_root(plan: &Plan) -> Result<(), StepError> {
-    if plan.user_namespace != UserRange::Host {
-        identity::become_root()?;
+/// The terminal on standard input, by the name it has inside. What stands there must be that and nothing else: a mount
+/// on `/dev` may have hidden it behind files of the container's making (CVE-2025-52565).
+fn open_console(root: &Root) -> Result<OwnedFd, StepError> {
+    // Opening a pipe would wait for somebody at its other end.
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let console = root.open(Path::new("/dev/console"), flags).call(|| "openat2(/dev/console)")?;
+    let found = rustix::fs::fstat(&console).call(|| "fstat(/dev/console)")?;
+    let given = rustix::fs::fstat(rustix::stdio::stdin()).call(|| "fstat of the terminal")?;
+    if (found.st_dev, found.st_ino, found.st_rdev) != (given.st_dev, given.st_ino, given.st_rdev) {
+        return Err(StepError::NotTheTerminal);
     }
-    rustix::thread::set_thread_groups(&[]).call(|| "setgroups([])")
+    rustix::fs::fcntl_setfl(&console, OFlags::empty()).call(|| "fcntl(F_SETFL)")?;
+    Ok(console)
 }

@@ -18,8 +18,13 @@ pub fn exchange<T>(talk: impl AsyncFnOnce(&Connection) -> zbus::Result<T>) -> Op
 
 /// The same, where it matters why it failed.
 pub fn attempt<T>(talk: impl AsyncFnOnce(&Connection) -> zbus::Result<T>) -> zbus::Result<T> {
+    attempt_within(LIMIT, talk)
+}
+
+/// The same, where each call may take longer.
+pub fn attempt_within<T>(limit: Duration, talk: impl AsyncFnOnce(&Connection) -> zbus::Result<T>) -> zbus::Result<T> {
     zbus::block_on(async {
-        let connection = zbus::connection::Builder::system().method_timeout(LIMIT).build().await?;
+        let connection = zbus::connection::Builder::system().method_timeout(limit).build().await?;
         talk(&connection).await
     })
 }

@@ -9,8 +9,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 
 /// Descriptors that fit in one message (`SCM_MAX_FD` is 253).
@@ -96,26 +96,19 @@ impl Channel {
                 other => break other?,
             }
         };
+        let fds: Vec<OwnedFd> = control
+            .drain()
+            .flat_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(fds) => fds.collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+        // Half a message is none (CVE-2021-43784): what was cut off may be what the rest depends on.
+        if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+            return Err(Errno::MSGSIZE);
+        }
         let Some((kind, rest)) = bytes[..received.bytes].split_first() else { return Ok(None) };
-        Ok(Some(match kind {
-            b'H' => {
-                let fds = control.drain().flat_map(|message| match message {
-                    RecvAncillaryMessage::ScmRights(fds) => fds.collect::<Vec<_>>(),
-                    _ => Vec::new(),
-                });
-                let steps = rest.as_chunks::<4>().0.iter().map(|step| u32::from_ne_bytes(*step) as usize);
-                Message::Handles(steps.zip(fds).collect())
-            }
-            b'S' => Message::SetUp,
-            b'R' => Message::Ready,
-            b'G' => Message::Run,
-            b'P' => Message::Running(i32::from_ne_bytes(rest.try_into().map_err(|_| Errno::BADMSG)?)),
-            b'F' if rest.len() >= 4 => Message::Failed(
-                i32::from_ne_bytes([rest[0], rest[1], rest[2], rest[3]]),
-                String::from_utf8_lossy(&rest[4..]).into_owned(),
-            ),
-            _ => return Err(Errno::BADMSG),
-        }))
+        understood(*kind, rest, fds).map(Some).ok_or(Errno::BADMSG)
     }
 }
 
@@ -123,6 +116,25 @@ impl From<Channel> for OwnedFd {
     fn from(channel: Channel) -> OwnedFd {
         channel.0
     }
+}
+
+/// `None` unless it is a whole message and nothing beside it.
+fn understood(kind: u8, rest: &[u8], fds: Vec<OwnedFd>) -> Option<Message> {
+    let message = match (kind, rest) {
+        (b'H', steps) if steps.len() == 4 * fds.len() => {
+            let steps = steps.as_chunks::<4>().0.iter().map(|step| u32::from_ne_bytes(*step) as usize);
+            return Some(Message::Handles(steps.zip(fds).collect()));
+        }
+        (b'S', []) => Message::SetUp,
+        (b'R', []) => Message::Ready,
+        (b'G', []) => Message::Run,
+        (b'P', &[a, b, c, d]) => Message::Running(i32::from_ne_bytes([a, b, c, d])),
+        (b'F', [a, b, c, d, text @ ..]) => {
+            Message::Failed(i32::from_ne_bytes([*a, *b, *c, *d]), String::from_utf8_lossy(text).into_owned())
+        }
+        _ => return None,
+    };
+    fds.is_empty().then_some(message)
 }
 
 #[cfg(test)]
@@ -149,5 +161,37 @@ mod tests {
         assert_eq!(steps, (0..250).map(|step| step * 3).collect::<Vec<_>>());
         assert!(matches!(other.receive().unwrap(), Some(Message::Failed(126, text)) if text == "why"));
         assert!(other.receive().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_message_that_is_cut_off_or_not_as_long_as_it_says_is_refused() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let null = |count| vec![file.as_fd(); count];
+        let step = 7u32.to_ne_bytes();
+        let handles = |count: usize| [b"H", step.repeat(count).as_slice()].concat();
+        for (what, bytes, fds) in [
+            ("longer than any message", [b'F'; 8193].to_vec(), 0),
+            ("more steps than descriptors", handles(2), 1),
+            ("more descriptors than steps", handles(1), 2),
+            ("half a step", [&handles(1)[..], &[0, 0]].concat(), 1),
+            ("descriptors where none belong", b"S".to_vec(), 1),
+            ("a failure without its code", b"F12".to_vec(), 0),
+            ("a failure with a descriptor", b"F1234why".to_vec(), 1),
+            ("a word after the word", b"Go".to_vec(), 0),
+            ("an unknown word", b"X".to_vec(), 0),
+        ] {
+            let (one, other) = Channel::pair().unwrap();
+            one.send_bytes(&bytes, &null(fds)).unwrap();
+            assert!(other.receive().is_err(), "{what}");
+        }
+        // More descriptors than there is room for.
+        let (one, other) = Channel::pair().unwrap();
+        let fds = null(BATCH + 50);
+        let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH + 50))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+        let bytes = handles(BATCH);
+        sendmsg(&one.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL).unwrap();
+        assert!(matches!(other.receive(), Err(Errno::MSGSIZE)));
     }
 }

@@ -58,6 +58,10 @@ pub enum StepError {
     NotADevice(String),
     #[error("{0} is not the null device")]
     NotNull(String),
+    #[error("/proc of the container is not a procfs")]
+    NotProcfs,
+    #[error("/dev/console of the container is not the terminal it was given")]
+    NotTheTerminal,
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error("{0}: not found in the container's PATH")]
@@ -83,6 +87,8 @@ pub enum StepError {
     /// Of a probe, in its child's words.
     #[error("{0}")]
     Probe(String),
+    #[error("systemd has not taken the settings of the changed TOML: {0}")]
+    Reload(String),
     #[error("{unit}, for what comes before a start: {reason}")]
     CatchUp { unit: String, reason: String },
     #[error("standard input is no terminal; a container with tty = true is started by `berthctl run` on one")]
@@ -140,10 +146,12 @@ impl StepError {
             | StepError::EnvironmentFile { .. }
             | StepError::NoTerminal
             | StepError::Missing(_) => EXIT_CONFIG,
-            StepError::NoReload | StepError::ReloadFailed(_) | StepError::CatchUp { .. } => 1,
+            StepError::NoReload | StepError::ReloadFailed(_) | StepError::CatchUp { .. } | StepError::Reload(_) => 1,
             StepError::Call { .. }
             | StepError::Filesystem { .. }
             | StepError::NotNull(_)
+            | StepError::NotProcfs
+            | StepError::NotTheTerminal
             | StepError::Notify(_)
             | StepError::Probe(_)
             | StepError::NotRunning(_) => 1,

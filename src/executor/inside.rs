@@ -12,6 +12,7 @@ use rustix::mount::UnmountFlags;
 use super::error::{Context, StepError};
 use super::filesystem::{Filesystem, attach};
 use super::overlay::Overlay;
+use super::procfs::Procfs;
 use super::root::{Missing, Root, is};
 use super::{devices, interfaces};
 use crate::plan::{FileContent, Lower, Placement, Step, WritableLayer};
@@ -268,10 +269,8 @@ impl Inside {
     }
 
     fn sysctl(&self, key: &str, value: &str) -> Result<(), StepError> {
-        let path = Path::new("/proc/sys").join(key.replace('.', "/"));
-        let describe = || format!("write “{value}” to {}", path.display());
-        let file = self.root()?.open(&path, OFlags::WRONLY | OFlags::NOFOLLOW).call(describe)?;
-        std::io::Write::write_all(&mut std::fs::File::from(file), value.as_bytes()).call(describe)
+        let path = Path::new("sys").join(key.replace('.', "/"));
+        Procfs::of(self.root()?)?.write(&path, value).call(|| format!("write “{value}” to /proc/{}", path.display()))
     }
 
     /// Over a file the null device, over a directory one empty read-only file system that all of them share.

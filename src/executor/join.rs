@@ -20,7 +20,7 @@ use crate::config::ContainerName;
 use crate::machine::{Started, cgroup_directory};
 use crate::plan::{Process, merge_environment};
 use crate::sys::clone::{Clone, Cloned, clone, enter, exit_now};
-use crate::sys::privilege::{self, Limit};
+use crate::sys::share::Share;
 
 /// Namespaces by their file in `/proc/PID/ns` and their flag, the user namespace first.
 const NAMESPACES: [(&str, i32); 7] = [
@@ -70,7 +70,9 @@ pub fn join(scope: &Scope, name: &ContainerName, request: &Request) -> Result<Jo
     }
     let process = process(&started.process, request);
     let filter = filter::program(&process).at("compile the seccomp filter")?;
-    let limits = privilege::limits(Some(leader)).call(|| "prlimit").at("find the container's resource limits")?;
+    let share = Share::of(leader).call(|| "prlimit, sched_getattr").at("find the container's share")?;
+    let adjustment = std::fs::read(format!("/proc/{}/oom_score_adj", leader.as_raw_nonzero()));
+    let adjustment = adjustment.call(|| "read oom_score_adj").at("find the container's share")?;
     let (ours, theirs) = Channel::pair().call(|| "socketpair").at("make the process")?;
     let entered = foreign_namespaces(leader).at("enter the namespaces")?;
     // Only a child of ours gets the PID namespace, so that one is entered here.
@@ -80,10 +82,11 @@ pub fn join(scope: &Scope, name: &ContainerName, request: &Request) -> Result<Jo
     match born_in_cgroup(&started.cgroup).at("make the process")? {
         Cloned::Child => {
             drop(ours);
-            let error = match become_it(pidfd.as_fd(), entered, process, filter, limits, request, &theirs) {
-                Ok(payload) => AtStep::<()>::at(Err(payload.execute(&[])), "run the command").err(),
-                Err(error) => Some(error),
-            };
+            let error =
+                match become_it(pidfd.as_fd(), entered, process, filter, (&share, &adjustment), request, &theirs) {
+                    Ok(payload) => AtStep::<()>::at(Err(payload.execute(&[])), "run the command").err(),
+                    Err(error) => Some(error),
+                };
             if let Some(error) = error {
                 // Without a reader there is nobody to tell.
                 let _ = theirs.send(&Message::Failed(error.exit_code(), error.to_string()));
@@ -178,7 +181,7 @@ fn become_it(
     namespaces: u64,
     process: Process,
     filter: Vec<u8>,
-    limits: Vec<Limit>,
+    (share, adjustment): (&Share, &[u8]),
     request: &Request,
     channel: &Channel,
 ) -> Result<Payload, Error> {
@@ -186,8 +189,14 @@ fn become_it(
     // The container's processes see this one from here on: keep their hands off while it is privileged
     // (CVE-2016-9962).
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).call(|| "prctl(PR_SET_DUMPABLE)").at(step)?;
-    // While we may raise what the caller has: its own limits are none of the container's.
-    privilege::take_limits(&limits).call(|| "prlimit").at("set the resource limits")?;
+    // While we may raise what the caller has: its own share is none of the container's.
+    share.take().call(|| "prlimit, sched_setattr").at("take the container's share")?;
+    match std::fs::write("/proc/self/oom_score_adj", adjustment) {
+        // Lower than the caller's may be.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+        other => other.call(|| "write oom_score_adj").at("take the container's share")?,
+    }
+    rustix::thread::set_thread_groups(&[]).call(|| "setgroups([])").at(step)?;
     enter(leader, namespaces & !(libc::CLONE_NEWPID as u64)).call(|| "setns").at(step)?;
     if namespaces & libc::CLONE_NEWUSER as u64 != 0 {
         identity::become_root().at(step)?;

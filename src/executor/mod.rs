@@ -28,6 +28,7 @@ mod overlay;
 pub mod passwd;
 mod payload;
 pub mod probe;
+mod procfs;
 mod range;
 mod refresh;
 mod reload;

@@ -14,6 +14,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::error::{Context, StepError};
 use super::passwd::{Identity, resolve};
+use super::procfs::Procfs;
 use super::root::{Missing, Root, is};
 use crate::config::capability;
 use crate::plan::Process;
@@ -30,6 +31,8 @@ pub struct Payload {
     filter: Vec<u8>,
     /// berth-init as a sealed file, where it is to be PID 1.
     init: Option<OwnedFd>,
+    /// Where its labels are written, if it has any.
+    labelled: Option<Procfs>,
 }
 
 impl Payload {
@@ -52,7 +55,9 @@ impl Payload {
             process.environment.push(format!("HOME={home}"));
         }
         let program = find_program(root, &process)?;
-        Ok(Payload { process, identity, program, filter, init })
+        let labels = process.apparmor.is_some() || process.selinux_label.is_some();
+        let labelled = labels.then(|| Procfs::of(root)).transpose()?;
+        Ok(Payload { process, identity, program, filter, init, labelled })
     }
 
     /// Enters the working directory, made where the image lacks it, as every engine does.
@@ -94,11 +99,17 @@ impl Payload {
     }
 
     fn set_labels(&self) -> Result<(), StepError> {
+        let Some(proc) = &self.labelled else { return Ok(()) };
+        let attributes = proc.own_thread()?.join("attr");
+        let write = |attribute: &str, value: &str, module| match proc.write(&attributes.join(attribute), value) {
+            Err(Errno::NOENT) => Err(StepError::Missing(module)),
+            other => other.call(|| format!("write “{value}” to /proc/thread-self/attr/{attribute}")),
+        };
         if let Some(profile) = &self.process.apparmor {
-            write_attribute("apparmor/exec", &format!("exec {profile}"), "AppArmor")?;
+            write("apparmor/exec", &format!("exec {profile}"), "AppArmor")?;
         }
         if let Some(label) = &self.process.selinux_label {
-            write_attribute("exec", label, "SELinux")?;
+            write("exec", label, "SELinux")?;
         }
         Ok(())
     }
@@ -244,14 +255,6 @@ fn executable(root: &Root, path: &Path) -> Result<bool, Errno> {
 /// The capabilities this kernel knows: setting others fails.
 fn known_capabilities() -> u64 {
     rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
-}
-
-fn write_attribute(attribute: &str, value: &str, module: &'static str) -> Result<(), StepError> {
-    let path = format!("/proc/thread-self/attr/{attribute}");
-    match std::fs::write(&path, value) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(StepError::Missing(module)),
-        other => other.call(|| format!("write “{value}” to {path}")),
-    }
 }
 
 fn c_strings(strings: &[String]) -> Option<Vec<CString>> {

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use zbus::{Connection, OwnedObjectPath};
 
-use super::bus::{exchange, manager, of_unit, until_done};
+use super::bus::{attempt_within, manager, of_unit, until_done};
+use super::error::StepError;
 use crate::config::{ContainerName, Sources};
 use crate::image::ImageRecord;
 use crate::unit::generator::{STAMP_VARIABLE, stamp};
 
-/// A reload of a host with thousands of units takes this long at the very most; the start goes on without it.
-const LIMIT: Duration = Duration::from_secs(10);
+/// A reload of a host with thousands of units, behind those that others asked for, takes this long at the very most.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// How often a reload is asked for: one that was under way already may have missed the change.
 const ROUNDS: u32 = 3;
@@ -26,22 +27,27 @@ pub struct Reload {
     job: OwnedObjectPath,
 }
 
-/// Asks for a reload where the unit's settings are not those of `sources` and `image`.
-pub fn if_stale(name: &ContainerName, sources: &Sources, image: Option<&ImageRecord>) -> Option<Reload> {
+/// Asks for a reload where the unit's settings are not those of `sources` and `image`. A payload without its limits would
+/// be worse than none: where they cannot be had, the start fails.
+pub fn if_stale(
+    name: &ContainerName,
+    sources: &Sources,
+    image: Option<&ImageRecord>,
+) -> Result<Option<Reload>, StepError> {
     let wanted = stamp(sources, image);
     let loaded = std::env::var(STAMP_VARIABLE).ok();
     if loaded.as_ref() == Some(&wanted) {
-        return None;
+        return Ok(None);
     }
-    let job = exchange(async |bus| request(bus).await)?;
-    Some(Reload { unit: name.unit(), never_loaded: loaded.is_none(), wanted, job })
+    let job = attempt_within(LIMIT, request).map_err(|error| StepError::Reload(error.to_string()))?;
+    Ok(Some(Reload { unit: name.unit(), never_loaded: loaded.is_none(), wanted, job }))
 }
 
 impl Reload {
-    /// Until the unit has the wanted settings, or the time is up: then the next start will find them.
-    pub fn wait(&self) {
+    /// Until the unit has the wanted settings.
+    pub fn wait(&self) -> Result<(), StepError> {
         let deadline = Instant::now() + LIMIT;
-        let loaded = exchange(async |bus| {
+        let loaded = attempt_within(LIMIT, async |bus| {
             let mut job = self.job.clone();
             for round in 0..ROUNDS {
                 if round > 0 {
@@ -55,8 +61,14 @@ impl Reload {
             }
             Ok(false)
         });
-        if loaded != Some(true) {
-            eprintln!("{}: systemd did not take the changed settings; they apply from the next reload", self.unit);
+        match loaded {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let reason =
+                    format!("a reload did not bring them; did berth-generator run? See journalctl -b {}", self.unit);
+                Err(StepError::Reload(reason))
+            }
+            Err(error) => Err(StepError::Reload(error.to_string())),
         }
     }
 

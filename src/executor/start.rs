@@ -27,6 +27,8 @@ use crate::sys::privilege;
 
 const INIT: &str = "/usr/lib/berth/berth-init";
 
+const RELOAD: &str = "reload systemd";
+
 /// How long a name that is being handed over, or given up, is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -142,13 +144,16 @@ pub fn prepare(
         RootSource::Image(reference) => Some(store.find(reference)?),
         RootSource::RootFs(_) => None,
     };
-    let mut reload = if kind == Kind::Declared { reload::if_stale(name, sources, image.as_ref()) } else { None };
+    let mut reload = match kind {
+        Kind::Declared => reload::if_stale(name, sources, image.as_ref()).at(RELOAD)?,
+        _ => None,
+    };
     let never_loaded = reload.as_ref().map(|reload| reload.never_loaded);
     // The nodes cannot be made before systemd allows them; without any, the set-up goes on beside the reload.
     if !container.devices.is_empty()
         && let Some(reload) = reload.take()
     {
-        reload.wait();
+        reload.wait().at(RELOAD)?;
     }
     let caught_up = match never_loaded {
         Some(never_loaded) => catch_up(name, &container, never_loaded).at("catch up with the changed TOML")?,
@@ -191,7 +196,7 @@ pub fn prepare(
 /// Gives systemd the locks to keep and the payload to supervise.
 fn hand_over(prepared: &Prepared) -> Result<(), Error> {
     if let Some(reload) = &prepared.reload {
-        reload.wait();
+        reload.wait().at(RELOAD)?;
     }
     let name = prepared.claim.iter().map(Claim::lock);
     let range = prepared.range.iter().flat_map(Range::locks);

@@ -44,19 +44,20 @@ impl Signals {
 
 /// Waits for a child of ours to end, and returns its exit status as a shell would: 128+N for signal N.
 pub fn attend(pid: Pid, pidfd: &OwnedFd, terminal: Option<OwnedFd>, signals: &Signals) -> io::Result<i32> {
-    attend_until(pidfd.as_fd(), &|signal| forward(pidfd, signal), terminal, signals)?;
+    attend_until(pidfd.as_fd(), &|signal| forward(pidfd, signal), terminal, None, signals)?;
     exit_status(pid)
 }
 
-/// Stands by until `over` can be read from or is closed; `forward` takes the signals sent to us.
+/// Stands by until `over` can be read from or is closed; `forward` takes the signals sent to us. Nothing is read from
+/// our input before the same is so of `listens`.
 pub fn attend_until(
     over: BorrowedFd<'_>,
     forward: &dyn Fn(i32),
     terminal: Option<OwnedFd>,
+    mut listens: Option<BorrowedFd<'_>>,
     signals: &Signals,
 ) -> io::Result<()> {
-    let _raw = terminal.as_ref().map(|_| RawTerminal::enter()).transpose()?.flatten();
-    let mut console = terminal.map(Console::new);
+    let mut console = terminal.map(|terminal| Console::new(terminal, listens.is_none())).transpose()?;
     if let Some(console) = &console {
         console.resize();
     }
@@ -65,6 +66,8 @@ pub fn attend_until(
             PollFd::from_borrowed_fd(over, PollFlags::IN),
             PollFd::from_borrowed_fd(signals.0.as_fd(), PollFlags::IN),
         ];
+        watched.extend(listens.map(|listens| PollFd::from_borrowed_fd(listens, PollFlags::IN)));
+        let others = watched.len();
         if let Some(console) = &console {
             watched.extend(console.watched());
         }
@@ -81,7 +84,11 @@ pub fn attend_until(
             }
         }
         if let Some(console) = &mut console {
-            console.pump(&ready[2..])?;
+            console.pump(&ready[others..])?;
+            if others > 2 && ready[2] {
+                listens = None;
+                console.input_open = true;
+            }
         }
         if ready[0] {
             return console.map_or(Ok(()), |mut console| console.drain());
@@ -115,13 +122,16 @@ pub struct Console {
     pending: Vec<u8>,
     input_open: bool,
     output_open: bool,
+    /// Our own terminal, as long as what is typed there is for the process's.
+    raw: Option<RawTerminal>,
 }
 
 impl Console {
-    pub fn new(terminal: OwnedFd) -> Self {
+    pub fn new(terminal: OwnedFd, input_open: bool) -> io::Result<Self> {
+        let raw = RawTerminal::enter()?;
         // Never waits for a process that does not read; poll says when there is room.
         let _ = rustix::fs::fcntl_setfl(&terminal, rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::RDWR);
-        Console { terminal, pending: Vec::new(), input_open: true, output_open: true }
+        Ok(Console { terminal, pending: Vec::new(), input_open, output_open: true, raw })
     }
 
     /// Our own terminal's size becomes the process's.
@@ -133,12 +143,13 @@ impl Console {
         }
     }
 
-    /// Its terminal first, then our input while there is room for what is typed.
+    /// Its terminal first, then our input while there is room for what is typed. Nothing once no process has the
+    /// terminal any more: poll would say so again and again for as long as the process goes on without.
     pub fn watched(&self) -> Vec<PollFd<'_>> {
-        let mut events = PollFlags::empty();
-        if self.output_open {
-            events |= PollFlags::IN;
+        if !self.output_open {
+            return Vec::new();
         }
+        let mut events = PollFlags::IN;
         if !self.pending.is_empty() {
             events |= PollFlags::OUT;
         }
@@ -196,6 +207,10 @@ impl Console {
             // EIO: no process has the terminal open any more.
             Err(_) => self.output_open = false,
         }
+        if !self.output_open {
+            // From here on ^C is a signal again. Our end stays open: closing it would hang up on the process's session.
+            self.raw = None;
+        }
         Ok(false)
     }
 }
@@ -212,4 +227,23 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+
+    #[test]
+    fn a_terminal_that_no_process_has_is_not_polled_any_more() {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let controller = openpt(flags).unwrap();
+        unlockpt(&controller).unwrap();
+        let terminal = ioctl_tiocgptpeer(&controller, flags).unwrap();
+        let mut console = Console::new(controller, true).unwrap();
+        assert!(!console.watched().is_empty());
+        drop(terminal);
+        console.pump(&[true]).unwrap();
+        assert!(console.watched().is_empty());
+    }
 }

@@ -15,6 +15,15 @@ pub fn cgroup_directory(cgroup: &str) -> PathBuf {
     Path::new("/sys/fs/cgroup").join(cgroup.trim_start_matches('/'))
 }
 
+/// Whether what is in the cgroup stands still, or is about to; because of itself or of one above it.
+pub fn is_frozen(cgroup: &str) -> bool {
+    let directory = cgroup_directory(cgroup);
+    let has = |file: &str, line: &str| {
+        std::fs::read_to_string(directory.join(file)).is_ok_and(|text| text.lines().any(|found| found == line))
+    };
+    has("cgroup.freeze", "1") || has("cgroup.events", "frozen 1")
+}
+
 /// Lets the kernel get ready for a move, beside whatever else is done: call before systemd starts or stops a unit.
 ///
 /// Every write to `cgroup.procs` takes a lock (`cgroup_threadgroup_rwsem`) whose first writer waits for an RCU grace

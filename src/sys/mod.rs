@@ -9,6 +9,7 @@ pub mod descriptors;
 pub mod interface;
 pub mod mount;
 pub mod privilege;
+pub mod share;
 pub mod signal;
 pub mod terminal;
 

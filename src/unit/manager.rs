@@ -14,6 +14,8 @@ use crate::scope::Manager as Whose;
 const SERVICE: &str = "org.freedesktop.systemd1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
+const NOT_LOADED: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
 /// Messages of one stream that wait to be read.
 const UNREAD: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
@@ -40,6 +42,7 @@ trait Manager {
     fn thaw_unit(&self, name: &str) -> zbus::Result<()>;
     #[zbus(allow_interactive_auth)]
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
+    fn ref_unit(&self, name: &str) -> zbus::Result<()>;
     fn start_transient_unit(
         &self,
         name: &str,
@@ -82,7 +85,7 @@ pub struct UnitState {
 /// How the main process of a service ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// `CLD_EXITED`, `CLD_KILLED` or `CLD_DUMPED`; 0 where there was none.
+    /// `CLD_EXITED`, `CLD_KILLED` or `CLD_DUMPED`.
     pub code: i32,
     pub status: i32,
 }
@@ -221,6 +224,15 @@ impl Systemd {
         Ok(self.manager.reset_failed_unit(unit).await?)
     }
 
+    /// Keeps a loaded unit until this connection ends, so that it can still be asked how it ended. Whether it was loaded.
+    pub async fn hold(&self, unit: &str) -> Result<bool, ManagerError> {
+        match self.manager.ref_unit(unit).await.map_err(ManagerError::from) {
+            Ok(()) => Ok(true),
+            Err(error) if error.name() == Some(NOT_LOADED) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Units whose names match one of the glob patterns, in one of the states; no states are all states.
     pub async fn list(&self, states: &[&str], patterns: &[&str]) -> Result<Vec<UnitState>, ManagerError> {
         let listed = self.manager.list_units_by_patterns(states, patterns).await?;
@@ -269,10 +281,20 @@ impl Systemd {
     }
 
     /// Waits until the unit is neither active nor on its way to be, and says how its main process ended; `None` for
-    /// a unit without one, or one that is gone.
+    /// a unit that had none, or that is gone.
     pub async fn until_ended(&self, unit: &str) -> Result<Option<Ended>, ManagerError> {
-        self.manager.subscribe().await?;
+        match self.manager.subscribe().await.map_err(ManagerError::from) {
+            // For another unit that was waited for.
+            Err(error) if error.name() == Some(SUBSCRIBED) => {}
+            other => other?,
+        }
         self.until_over(unit).await
+    }
+
+    /// How the unit's main process ended the last time; `None` as for [`until_ended`](Self::until_ended).
+    pub async fn last_end(&self, unit: &str) -> Result<Option<Ended>, ManagerError> {
+        let path = self.manager.load_unit(unit).await?;
+        Ok(self.ended(&path).await)
     }
 
     async fn until_over(&self, unit: &str) -> Result<Option<Ended>, ManagerError> {
@@ -301,7 +323,7 @@ impl Systemd {
 
     async fn ended(&self, path: &OwnedObjectPath) -> Option<Ended> {
         let service = "org.freedesktop.systemd1.Service";
-        let code = self.property(path, service, "ExecMainCode").await.ok()?;
+        let code = self.property(path, service, "ExecMainCode").await.ok().filter(|code| *code != 0)?;
         let status = self.property(path, service, "ExecMainStatus").await.ok()?;
         Some(Ended { code, status })
     }

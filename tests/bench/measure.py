@@ -159,6 +159,8 @@ def resident():
 CROWD = 50
 FILES = 1000
 RUNNING = 200
+# How many do nothing while their memory is measured.
+IDLE = int(os.environ.get("BERTH_BENCH_IDLE", "500"))
 # A turn of a crowd takes seconds.
 CROWD_TURNS = max(1, TURNS // 5)
 
@@ -248,36 +250,109 @@ def generators(compare):
         os.remove(f"/etc/containers/systemd/many{number}.container")
 
 
-def available():
-    """Bytes of memory that could be had."""
+def memory():
+    """Bytes that cannot be had: what runs, and what the kernel keeps of it. Caches do not count."""
     with open("/proc/meminfo") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+        lines = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in file}
+    return lines["MemTotal"] - lines["MemAvailable"]
+
+
+def proportional(*programs):
+    """The memory of these programs' processes, each shared page by its share (proc_pid_smaps(5), Pss), and how many."""
+    held, processes = 0, 0
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if open(f"/proc/{entry}/comm").read().strip() not in programs:
+                continue
+            rollup = open(f"/proc/{entry}/smaps_rollup").read().splitlines()
+        except OSError:
+            continue
+        held += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) * 1024
+        processes += 1
+    return held, processes
+
+
+def idlers(count):
+    """That many declared containers that do nothing."""
+    for number in range(count):
+        toml = f'rootfs = "{ROOT}"\ncommand = ["/bin/sleep", "100000"]\n'
+        write(f"/etc/berth/containers/crowd{number}.toml", toml)
+    run("systemctl", "daemon-reload")
+    return [f"container@crowd{number}" for number in range(count)]
 
 
 def listing(compare):
-    """With many running: how long to list them, and what each of them costs."""
-    before = available()
-    for number in range(RUNNING):
-        toml = f'rootfs = "{ROOT}"\ncommand = ["/bin/sleep", "100000"]\n'
-        write(f"/etc/berth/containers/crowd{number}.toml", toml)
-    units = [f"container@crowd{number}" for number in range(RUNNING)]
-    run("systemctl", "daemon-reload")
+    """With many running: how long to list them."""
+    units = idlers(RUNNING)
     run("systemctl", "start", *units)
-    of_one = (before - available()) / RUNNING
     running = run("berthctl", "list").count("crowd")
     if running < RUNNING:
         sys.exit(f"berthctl list knows {running} of {RUNNING}")
     of_systemd = ["systemctl", "list-units", "--no-pager"]
     compare(f"berthctl list, {RUNNING} running", ["berthctl", "list"], "systemctl list-units", of_systemd, 2.0)
     run("systemctl", "kill", "-s", "KILL", *units)
-    for number in range(RUNNING):
+    until_none()
+
+
+def until_none():
+    """Until no declared container is loaded any more."""
+    run(
+        "bash",
+        "-c",
+        "for n in {1..1200}; do systemctl list-units --no-legend 'container@crowd*' | grep -q . || exit 0; "
+        "systemctl reset-failed 'container@crowd*' 2>/dev/null; sleep 0.1; done; exit 1",
+    )
+
+
+def idle():
+    """What each of many idle containers costs, beside as many of podman's: all the memory that is gone, and of it
+    what processes that are not the payload hold."""
+    time.sleep(2)
+    before = memory()
+    units = idlers(IDLE)
+    for first in range(0, IDLE, 50):
+        run("systemctl", "start", *units[first : first + 50])
+    time.sleep(2)
+    payloads = proportional("sleep")[1]
+    if payloads < IDLE:
+        sys.exit(f"{payloads} of {IDLE} payloads run")
+    ours, (beside, others) = memory() - before, proportional("berthctl", "berth-executor", "berth-init")
+    run("systemctl", "kill", "-s", "KILL", *units)
+    until_none()
+    for number in range(IDLE):
         os.remove(f"/etc/berth/containers/crowd{number}.toml")
-    before = available()
-    run(*at_once("podman run -d --rm --network=none --name crowd$n localhost/five:latest sleep 100000"))
-    of_podman = (before - available()) / CROWD
+    run("systemctl", "daemon-reload")
+    time.sleep(2)
+    before = memory()
+    for first in range(0, IDLE, 25):
+        command = "podman run -d --rm --network=none localhost/five:latest sleep 100000 >/dev/null"
+        each = f"for n in {{1..25}}; do {command} & all+=($!); done; for one in ${{all[@]}}; do wait $one || exit 1; done"
+        run("bash", "-c", each)
+    time.sleep(2)
+    theirs, (beside_theirs, monitors) = memory() - before, proportional("conmon")
     disperse()
-    label, ratio = "memory of an idle container, KiB", of_one / of_podman
-    print(f"{label:<38}{of_one / 1024:>8.0f}   {'podman':<38}{of_podman / 1024:>8.0f}{ratio:>8.2f}")
+    rows = [
+        (f"each of {IDLE} idle containers, KiB", ours, "podman's, KiB", theirs),
+        ("of it beside the payload, KiB", beside, f"conmon's, {monitors} of them, KiB", beside_theirs),
+    ]
+    for label, one, other, two in rows:
+        one, two = one / IDLE / 1024, two / IDLE / 1024
+        print(f"{label:<38}{one:>8.0f}   {other:<38}{two:>8.0f}{one / two:>8.2f}", flush=True)
+    return others
+
+
+def stopping():
+    """A payload that catches its stop signal stops within a second: milliseconds, of one that waits in a shell."""
+    patient = "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"
+    write("/etc/berth/containers/patient.toml", f'rootfs = "{ROOT}"\ncommand = ["/bin/sh", "-c", "{patient}"]\n')
+    run("systemctl", "daemon-reload")
+    taken = []
+    for _ in range(TURNS):
+        run("systemctl", "start", "container@patient")
+        # Until it has its handler; before, PID 1 ignores the signal.
+        run("bash", "-c", "until berthctl exec patient -- cat /proc/1/status | grep -q 'SigCgt:.*[4-7c-f][0-9a-f][0-9a-f][0-9a-f]$'; do :; done")
+        taken.append(milliseconds(["systemctl", "stop", "container@patient"]))
+    return statistics.median(taken)
 
 
 def main(image):
@@ -299,7 +374,8 @@ def main(image):
     compare(run_of_berth, of_berth, "systemd-run --wait true", ["systemd-run", "-q", "--wait", "true"], 1.3)
     of_podman = ["podman", "run", "--rm", "--network=none", "localhost/five:latest", "true"]
     compare(run_of_berth, of_berth, "podman run --rm --network=none", of_podman, 0.5)
-    of_crun = ["crun", "run", "--bundle", "/srv/bench/bundle", "bench"]
+    # The bare executor makes no cgroup either: it is systemd's, and there before.
+    of_crun = ["crun", "--cgroup-manager=disabled", "run", "--bundle", "/srv/bench/bundle", "bench"]
     compare("berth-executor bare", ["/usr/lib/berth/berth-executor", "bare", "/srv/bench/bare.toml"], "crun run", of_crun, 1.0)
     run("systemctl", "start", "container@idle")
     crun = subprocess.Popen(["crun", "run", "--bundle", "/srv/bench/idle", "idle"], stdin=subprocess.DEVNULL)
@@ -313,9 +389,15 @@ def main(image):
     crun.kill()
     subprocess.run(["crun", "delete", "--force", "idle"], capture_output=True)
     run("systemctl", "kill", "-s", "KILL", "container@idle")
+    stopped = stopping()
+    print(f"{'stop of a payload that catches it':<38}{stopped:>8.1f}   {'':<54}{'< 1000':>9}{'' if stopped < 1000 else '  MISSED'}")
+    if stopped >= 1000:
+        missed.append("stop")
     crowds(compare)
     generators(compare)
     listing(compare)
+    if idle():
+        missed.append("processes beside idle containers")
     if missed:
         sys.exit(f"missed: {', '.join(missed)}")
 

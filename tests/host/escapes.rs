@@ -3,9 +3,11 @@
 //!
 //! The payloads are Python on the host's own Debian tree. What an attack prints begins with `out` where it succeeded.
 
+mod callers;
 mod calls;
 mod files;
 mod joining;
+mod kernel;
 mod links;
 mod notify;
 

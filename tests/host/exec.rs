@@ -112,3 +112,49 @@ fn user_environment_and_working_directory_are_the_caller_s_to_set() {
     let shell = host().run("echo 'echo in $(hostname)' | berthctl shell settings");
     assert!(shell.stdout.contains("in settings"), "{shell:?}");
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_terminal_is_told_what_kind_it_is() {
+    let _container = running("exec-term");
+    let typed = "exec berthctl exec -t exec-term sh -c 'tty >/dev/null && echo kind $TERM; exit 5'";
+    host().write("/srv/data/exec-term", typed);
+    let seen = host().run("TERM=kind-of-ours script -qec 'bash /srv/data/exec-term' /dev/null").exits(5);
+    assert!(seen.contains("kind kind-of-ours"), "{seen}");
+    // Without a terminal there is nothing to say it of.
+    assert_eq!(host().run("TERM=kind-of-ours berthctl exec exec-term sh -c 'echo kind $TERM'").ok(), "kind");
+    assert_eq!(host().run("berthctl exec -e TERM=mine exec-term sh -c 'echo kind $TERM'").ok(), "kind mine");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_process_that_closes_its_terminal_goes_on_and_is_waited_for() {
+    let _container = running("exec-closes");
+    let typed = "exec berthctl exec -t exec-closes sh -c 'echo last words; exec <&- >&- 2>&-
+        until [ -e /tmp/go ]; do sleep 0.02; done; exit 4'";
+    host().write("/srv/data/exec-closes", typed);
+    let ran = host().run(
+        "touch /srv/data/exec-closed; script -qefc 'bash /srv/data/exec-closes' /srv/data/exec-closed & client=$!
+        until grep -q 'last words' /srv/data/exec-closed; do sleep 0.02; done
+        berthctl exec exec-closes touch /tmp/go; wait $client",
+    );
+    ran.exits(4);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_shell_is_a_login_shell_or_a_program_of_any_user() {
+    let _container = running("exec-shell");
+    let shell = |arguments: &str| host().run(&format!("berthctl shell {arguments}"));
+    assert_eq!(shell("exec-shell id -u").ok(), "0");
+    assert_eq!(shell("www@exec-shell id -u").ok(), "33");
+    assert_eq!(shell("--uid=www -q exec-shell id -u").ok(), "33");
+    assert_eq!(shell("-E EXTRA=more --setenv=OTHER=too exec-shell sh -c 'echo $EXTRA $OTHER'").ok(), "more too");
+    assert_eq!(shell("exec-shell sh -c 'echo \"$1\"; exit 3' sh 'two words'").exits(3), "two words");
+    let typed = "export TERM=kind-of-ours
+        printf 'tty; echo kind $TERM of $(id -un); exit 9\\n' | script -qec 'berthctl shell www@exec-shell' /dev/null";
+    let login = host().run(typed).exits(9);
+    assert!(login.contains("/dev/pts/") && login.contains("kind kind-of-ours of www"), "{login}");
+    host().run("berthctl shell no-such-container").exits(125);
+    host().run("berthctl shell 'No such'").exits(125);
+}

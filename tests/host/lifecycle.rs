@@ -109,18 +109,12 @@ fn a_killed_payload_is_restarted_under_a_new_main_process() {
 
 #[test]
 #[ignore = "host ring: make check"]
-fn a_payload_that_catches_its_stop_signal_stops_at_once() {
+fn a_payload_that_catches_its_stop_signal_ends_by_itself() {
+    // How fast is the benchmark's to say.
     let container = host().declare_shell("stops", "", PATIENT);
-    let mut fastest = Duration::MAX;
-    for _ in 0..3 {
-        container.start();
-        let began = Instant::now();
-        container.stop();
-        fastest = fastest.min(began.elapsed());
-        assert_eq!(container.show("Result"), "success");
-        assert_eq!(container.show("ExecMainStatus"), "0");
-    }
-    assert!(fastest < Duration::from_secs(1), "{fastest:?}");
+    container.start().stop();
+    assert_eq!(container.show("Result"), "success");
+    assert_eq!((container.show("ExecMainCode"), container.show("ExecMainStatus")), ("1".to_owned(), "0".to_owned()));
 }
 
 #[test]

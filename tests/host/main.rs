@@ -6,6 +6,7 @@
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
 mod doctor;
+mod edit;
 mod escapes;
 mod exec;
 mod faults;
@@ -13,8 +14,10 @@ mod isolation;
 mod keeping;
 mod lifecycle;
 mod properties;
+mod queries;
 mod ring;
 mod run;
 mod smoke;
 mod templates;
+mod verbs;
 mod vm;

@@ -33,15 +33,19 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
     // The bus is spoken to beside the loop over the terminal and signals; its end is the end of this pipe.
     let signalled = Signalled { unit: unit.name.clone(), early: Mutex::new(Some(Vec::new())) };
     let (over, held_open) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    // systemd resets a terminal before it runs anything on it, and drops what was typed until then.
+    let (listens, not_yet) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let (tell, told) = mpsc::channel();
     std::thread::scope(|threads| {
         let signalled = &signalled;
         threads.spawn(move || {
             // Nobody listens only where the other side has failed already.
-            let _ = tell.send(supervise(scope, unit, reservation, by_payload, signalled));
+            let _ = tell.send(supervise(scope, unit, reservation, by_payload, signalled, not_yet));
             drop(held_open);
         });
-        attend_until(over.as_fd(), &|signal| signalled.forward(scope, signal), controller, &signals)
+        // A payload that is to say that it is ready may want to be typed to before it does.
+        let listens = Some(listens.as_fd()).filter(|_| !by_payload);
+        attend_until(over.as_fd(), &|signal| signalled.forward(scope, signal), controller, listens, &signals)
     })?;
     let code = told.recv()?;
     tidy(scope, &prepared.name)?;
@@ -75,6 +79,7 @@ fn supervise(
     reservation: Reservation,
     by_payload: bool,
     signalled: &Signalled,
+    not_yet: OwnedFd,
 ) -> Result<i32, Failure> {
     with_systemd(scope, async |systemd| {
         let properties = unit.properties()?;
@@ -84,6 +89,7 @@ fn supervise(
         // Our ends of the payload's descriptors: while they are open, a terminal never says that it is over.
         drop(unit);
         let started = transient.until_started().await;
+        drop(not_yet);
         for signal in signalled.early.lock().ok().and_then(|mut early| early.take()).into_iter().flatten() {
             // It may just have ended.
             let _ = systemd.kill(&signalled.unit, "main", signal).await;

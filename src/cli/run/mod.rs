@@ -123,10 +123,11 @@ impl Run {
             let properties = unit.properties()?;
             let mut transient = systemd.start_transient(&unit.name, &unit::borrowed(&properties)).await?;
             reservation.hand_over();
-            if let Err(error) = transient.until_started().await {
-                return Err(Failure::new(reason(systemd, &unit.name, &error).await));
-            }
-            Ok(())
+            let Err(error) = transient.until_started().await else { return Ok(()) };
+            let failure = Failure::new(reason(systemd, &unit.name, &error).await);
+            // As in the foreground: the executor's own exit status where the command was the reason.
+            let code = systemd.last_end(&unit.name).await?.map(|ended| ended.exit_code());
+            Err(Failure { code: code.filter(|code| [126, 127].contains(code)), ..failure })
         })?;
         println!("{}", prepared.name);
         Ok(0)

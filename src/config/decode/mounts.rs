@@ -88,7 +88,9 @@ fn mount(place: &Place, section: Section) -> Option<Mount> {
         Type::Inaccessible => Some(MountKind::Inaccessible),
     };
     let target = match section.item("target") {
-        Some(item) => item.parsed(parse::mount_target),
+        // Hiding what is there is harmless everywhere.
+        Some(item) if kind == Type::Inaccessible => item.parsed(parse::mount_target),
+        Some(item) => item.parsed(parse::content_target),
         None => missing(place, section, "target", "\"/path/in/the/container\""),
     };
     Some(Mount { target: target?, kind: detail?, read_only, options })

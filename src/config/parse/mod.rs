@@ -10,6 +10,6 @@ mod reference;
 pub use access::{device, environment_file, user, user_or_group};
 pub use name::{capability, environment_name, hostname, label_key, sysctl, timezone};
 pub use network::{address, resolver_option, search_domain};
-pub use path::{absolute, mount_target, root_source};
+pub use path::{absolute, content_target, mount_target, root_source};
 pub use quantity::{bytes, duration, limit_range, mode, rlimit, signal};
 pub use reference::{image, platform};

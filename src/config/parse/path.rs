@@ -36,6 +36,32 @@ pub fn mount_target(text: &str) -> Result<PathBuf, Mistake> {
     Ok(path)
 }
 
+/// Files of `/proc` that a mount may stand in for, as lxcfs does it: what they tell is of the whole host. runc's list.
+const STAND_INS: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/net/dev",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/uptime",
+];
+
+/// The same of something with content: elsewhere below `/proc` it could stand in for what programs trust, and for what
+/// is written there on the container's behalf (CVE-2019-16884).
+pub fn content_target(text: &str) -> Result<PathBuf, Mistake> {
+    let path = mount_target(text)?;
+    if path.starts_with("/proc") && !STAND_INS.iter().any(|file| path == Path::new(file)) {
+        let message = format!("“{text}” is the kernel's; nothing else is mounted there");
+        let files: Vec<&str> = STAND_INS.iter().map(|file| file.trim_start_matches("/proc/")).collect();
+        return Err(Mistake::new(message, format!("allowed below /proc are {}", files.join(", "))));
+    }
+    Ok(path)
+}
+
 /// An absolute path, or the name of a tree below `/var/lib/machines`.
 pub fn root_source(text: &str) -> Result<String, Mistake> {
     if text.starts_with('/') {
@@ -71,6 +97,18 @@ mod tests {
         }
         for bad in ["/", "//", "/."] {
             assert!(mount_target(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn content_below_proc_stands_in_for_named_files_alone() {
+        for good in ["/proc/meminfo", "/proc//uptime", "/process", "/srv/proc", "/sys/fs/x"] {
+            assert!(content_target(good).is_ok(), "{good:?}");
+        }
+        for bad in ["/proc", "/proc/", "//proc/./", "/proc/self", "/proc/sys", "/proc/meminfo/x", "/proc/sysrq-trigger"]
+        {
+            assert!(content_target(bad).is_err(), "{bad:?}");
+            assert!(mount_target(bad).is_ok(), "{bad:?}");
         }
     }
 

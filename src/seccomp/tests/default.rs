@@ -99,6 +99,7 @@ fn a_capability_opens_its_calls_and_no_others() {
         assert_ne!(verdict_with(name, "CAP_CHOWN"), Action::Allow, "{name} without {capability}");
     }
     assert_eq!(verdict_with("bpf", "CAP_SYS_ADMIN"), EPERM);
+    assert_eq!(verdict_with("syslog", "CAP_SYS_ADMIN"), EPERM);
     assert_eq!(verdict_with("io_uring_setup", "CAP_SYS_ADMIN"), EPERM);
 }
 

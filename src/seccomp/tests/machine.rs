@@ -3,15 +3,28 @@
 use super::Call;
 use crate::seccomp::program::{AND, Instruction, JUMP, JUMP_EQUAL, JUMP_GREATER, JUMP_GREATER_OR_EQUAL, LOAD, RETURN};
 
-/// The value returned, and the number of instructions it took. Panics where the kernel would refuse the program.
-pub fn run(program: &[Instruction], call: &Call) -> (u32, usize) {
+/// Where they begin in `struct seccomp_data`.
+const ARGUMENTS: usize = 16;
+
+/// How a program ended.
+pub struct Outcome {
+    /// What it returned.
+    pub value: u32,
+    /// The instructions it took.
+    pub steps: usize,
+    /// Whether it looked at the call's arguments, and not at its number and architecture alone.
+    pub arguments_read: bool,
+}
+
+/// Panics where the kernel would refuse the program.
+pub fn run(program: &[Instruction], call: &Call) -> Outcome {
     let mut data = [0; 64];
     data[0..4].copy_from_slice(&call.number.to_le_bytes());
     data[4..8].copy_from_slice(&call.audit_value.to_le_bytes());
-    for (argument, place) in call.arguments.iter().zip(data[16..].chunks_exact_mut(8)) {
+    for (argument, place) in call.arguments.iter().zip(data[ARGUMENTS..].chunks_exact_mut(8)) {
         place.copy_from_slice(&argument.to_le_bytes());
     }
-    let (mut accumulator, mut position, mut steps) = (0u32, 0usize, 0usize);
+    let (mut accumulator, mut position, mut steps, mut arguments_read) = (0u32, 0usize, 0usize, false);
     loop {
         let Instruction { code, if_true, if_false, operand } = program[position];
         position += 1;
@@ -21,6 +34,7 @@ pub fn run(program: &[Instruction], call: &Call) -> (u32, usize) {
             LOAD => {
                 let offset = operand as usize;
                 assert!(offset.is_multiple_of(4), "unaligned load");
+                arguments_read |= offset >= ARGUMENTS;
                 accumulator = u32::from_le_bytes(data[offset..offset + 4].try_into().unwrap());
             }
             AND => accumulator &= operand,
@@ -28,7 +42,7 @@ pub fn run(program: &[Instruction], call: &Call) -> (u32, usize) {
             JUMP_EQUAL => branch(accumulator == operand),
             JUMP_GREATER => branch(accumulator > operand),
             JUMP_GREATER_OR_EQUAL => branch(accumulator >= operand),
-            RETURN => return (operand, steps),
+            RETURN => return Outcome { value: operand, steps, arguments_read },
             other => panic!("no such operation: {other:#x}"),
         }
     }

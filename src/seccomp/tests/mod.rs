@@ -1,5 +1,6 @@
 //! The compiled programs against the rules they come from.
 
+mod comparison;
 mod default;
 mod equivalence;
 mod machine;
@@ -60,7 +61,8 @@ fn judge(filter: &Filter, call: &Call) -> Action {
 
 /// What the program returns for a call, and after how many instructions.
 fn run(program: &[Instruction], call: &Call) -> (u32, usize) {
-    machine::run(program, call)
+    let outcome = machine::run(program, call);
+    (outcome.value, outcome.steps)
 }
 
 fn program_of(filter: &Filter) -> Vec<Instruction> {

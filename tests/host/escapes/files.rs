@@ -49,6 +49,28 @@ attempt("what is above", lambda: [one for one in os.listdir(group) if "slice" in
 
 #[test]
 #[ignore = "host ring: make check"]
+fn cgroups_cannot_be_changed_where_their_owner_is_inside() {
+    // Without a user namespace the container's root owns them: only the mount stands between (CVE-2023-25809).
+    let attack = r#"
+group = "/sys/fs/cgroup"
+attempt("making one", lambda: os.mkdir(group + "/evil") or "made")
+attempt("moving", lambda: write(group + "/cgroup.procs", "1"))
+attempt("freezing", lambda: write(group + "/cgroup.freeze", "0"))
+attempt("a depth", lambda: write(group + "/cgroup.max.depth", "1"))
+attempt("giving it away", lambda: os.chown(group, 1, 1) or "given")
+attempt("an attribute", lambda: os.setxattr(group, "trusted.delegate", b"1") or "set")
+attempt("the path above", lambda: [line for line in read("/proc/self/cgroup").splitlines() if line.startswith(b"0::") and line != b"0::/"])
+attempt("what is above", lambda: [one for one in os.listdir(group) if "slice" in one])
+"#;
+    let rest = "[security]\nuser-namespace = { mode = \"host\" }\n";
+    let seen = stays_in(host(), "cgroups-host", rest, attack, 8);
+    for attack in ["making one", "moving", "freezing", "a depth", "giving it away"] {
+        assert!(seen.contains(&format!("{attack} refused: EROFS")), "{attack}: {seen}");
+    }
+}
+
+#[test]
+#[ignore = "host ring: make check"]
 fn the_host_s_files_cannot_be_found_by_any_way() {
     let attack = format!(
         r#"
@@ -80,22 +102,37 @@ attempt("chroot twice", twice)
 #[test]
 #[ignore = "host ring: make check"]
 fn processes_outside_cannot_be_seen_signalled_or_traced() {
-    let attack = r#"
-attempt("seeing", lambda: [one for one in os.listdir("/proc") if one.isdigit() and int(one) not in (1, os.getpid())])
-attempt("signalling everybody", lambda: os.kill(-1, 0) or "sent")
-attempt("tracing PID 1", lambda: call(101 if x86 else 117, 16, os.getppid(), 0, 0) if os.getppid() else None)
-attempt("a parent", lambda: os.getppid())
-attempt("its memory", lambda: os.getppid() and read("/proc/%d/mem" % os.getppid()))
-"#;
-    let rest = "[security]\n";
-    let container = super::hostile(host(), "processes-out", crate::ring::DEBIAN, rest, attack);
-    let seen = container.start_and_read();
-    // getppid() is 0 for PID 1: its parent is in no namespace it sees.
-    assert!(seen.contains("out by a parent 0"), "{seen}");
-    let others: Vec<&str> =
-        seen.lines().filter(|line| line.starts_with("out ") && !line.contains("a parent 0")).collect();
-    assert!(others.iter().all(|line| line.contains("its memory 0") || line.contains("signalling")), "{others:#?}");
-    assert!(seen.contains("nothing by seeing"), "{seen}");
+    host().run("systemd-run -q --unit victim sleep 1000").ok();
+    let victim = host().show("victim.service", "MainPID");
+    let attack = format!(
+        r#"
+victim = {victim}
+attempt("seeing any", lambda: [one for one in os.listdir("/proc") if one.isdigit() and int(one) != os.getpid()])
+attempt("seeing it", lambda: read("/proc/%d/status" % victim))
+attempt("seizing it", lambda: call(101 if x86 else 117, 0x4206, victim, 0, 0) + 1)
+attempt("holding it", lambda: call(434, victim, 0))
+attempt("its memory", lambda: read("/proc/%d/mem" % victim))
+attempt("its processors", lambda: os.sched_getaffinity(victim))
+attempt("its limits", lambda: call(302 if x86 else 261, victim, 7, None, ctypes.create_string_buffer(16)) + 1)
+attempt("its group", lambda: os.getpgid(victim))
+attempt("signalling it", lambda: os.kill(victim, 9) or "sent")
+attempt("signalling its group", lambda: os.killpg(victim, 9) or "sent")
+attempt("signalling everybody", lambda: os.kill(-1, 9) or "sent")
+"#
+    );
+    // With users of the host's nothing but the process numbers stands between them.
+    let of_the_host = "[security]\nuser-namespace = { mode = \"host\" }\n";
+    for (name, rest) in [("processes-out", ""), ("processes-host", of_the_host)] {
+        let seen = stays_in(host(), name, rest, &attack, 11);
+        // EPERM would be the answer of one that is there.
+        let found: Vec<&str> = seen
+            .lines()
+            .filter(|line| line.contains("refused: ") && !line.ends_with("ESRCH") && !line.ends_with("ENOENT"))
+            .collect();
+        assert!(found.is_empty(), "a process of the host's was found: {found:#?}");
+        assert_eq!(host().show("victim.service", "ActiveState"), "active");
+    }
+    host().run("systemctl stop victim").ok();
 }
 
 #[test]

@@ -37,19 +37,21 @@ fn a_linked_proc_sys_or_dev_is_refused_by_name() {
 #[test]
 #[ignore = "host ring: make check"]
 fn linked_targets_of_mounts_and_files_end_inside() {
-    host().run("mkdir -p /srv/data/inner; echo inner >/srv/data/inner/file; mkdir -p /srv/data/untouched; sleep 0.02; touch /srv/marked; sleep 0.02").ok();
-    let before = marks(host());
+    // Of its own: what others write on a shared one would be taken for this one's.
+    let host = Host::boot("links");
+    host.run("mkdir -p /srv/data/inner; echo inner >/srv/data/inner/file; mkdir -p /srv/data/untouched; sleep 0.02; touch /srv/marked; sleep 0.02").ok();
+    let before = marks(&host);
     let change = "mkdir -p real; rm -rf etc; ln -s ../../../../../../etc/ away; mkdir etc; cp /srv/busybox/etc/* etc/
         ln -s /../../srv/data/untouched data; ln -s /root/hosts-of-the-host etc/hosts
         ln -s ../../../../../../root/hostname-of-the-host etc/hostname; ln -s /root/zone etc/localtime; ln -s /tmp/scratch-of-the-host scratch";
     let rest = "timezone = \"Etc/UTC\"\n[[mount]]\nsource = \"/srv/data/inner\"\ntarget = \"/data\"\n\
         [[mount]]\ntype = \"tmpfs\"\ntarget = \"/scratch/deep\"\n[[mount]]\nsource = \"/srv/data/inner\"\ntarget = \"/away/berth-data\"\n";
     let script = "cat /data/file /away/berth-data/file; hostname; cat /etc/hosts | head -n 1; grep -c ' /tmp/scratch-of-the-host/deep ' /proc/mounts";
-    let container = tree(host(), "linked-targets", change, rest, script);
+    let container = tree(&host, "linked-targets", change, rest, script);
     let seen = container.start_and_read();
-    assert_eq!(marks(host()), before, "the host was changed; {seen}");
-    assert!(seen.starts_with("inner\n"), "{seen} {}", container.show("StatusText"));
-    assert!(seen.ends_with("127.0.0.1 localhost\n1"), "{seen}");
+    assert_eq!(marks(&host), before, "the host was changed; {seen}");
+    assert!(seen.starts_with("inner\n"), "a mount went elsewhere: {seen} {}", container.show("StatusText"));
+    assert!(seen.ends_with("127.0.0.1 localhost\n1"), "a file went elsewhere: {seen}");
 }
 
 #[test]
@@ -108,12 +110,16 @@ fn a_working_directory_that_is_a_descriptor_of_ours_is_refused() {
     }
     let change =
         "for number in $(seq 0 24); do ln -s /proc/self/fd/$number work$number; done; ln -s /proc/self/fd work";
-    let container = tree(host(), "descriptor", change, "", "sleep 1000");
+    // With users of the host's, who may read what they reach.
+    let rest = "[security]\nuser-namespace = { mode = \"host\" }\n";
+    let container = tree(host(), "descriptor", change, rest, "sleep 1000");
     container.start();
+    // Some of the caller's own among them, as runc had: CVE-2024-21626.
     let script = format!(
-        "for number in {{0..24}}; do
+        "exec 7</root 8</ 9</etc
+        for number in {{0..24}}; do
             for way in /proc/self/fd/$number /work$number /work/$number /proc/thread-self/fd/$number /dev/fd/$number; do
-                berthctl exec -w $way descriptor -- cat ../../../../..{SECRET} .{SECRET} 2>/dev/null && echo out by $way
+                berthctl exec -w $way descriptor -- cat ../../../../..{SECRET} .{SECRET} ./secret-of-the-host 2>/dev/null && echo out by $way
             done
         done; true"
     );
@@ -123,21 +129,22 @@ fn a_working_directory_that_is_a_descriptor_of_ours_is_refused() {
 #[test]
 #[ignore = "host ring: make check"]
 fn a_mount_target_that_is_swapped_for_a_link_while_it_is_used_stays_inside() {
-    host().run(&format!("mkdir -p /srv/data/shared/sub /srv/data/inner; rm -rf /srv/data/swapped; mkdir /srv/data/swapped; echo secret of the host >{SECRET}")).ok();
+    let host = Host::boot("swapped");
+    host.run(&format!("mkdir -p /srv/data/shared/sub /srv/data/inner; rm -rf /srv/data/swapped; mkdir /srv/data/swapped; echo secret of the host >{SECRET}")).ok();
     // CVE-2021-30465: one container swaps what another one is about to mount upon.
     let rest = "[[mount]]\nsource = \"/srv/data/shared\"\ntarget = \"/vol\"\n";
     let swap = "cd /vol; while :; do mv sub was 2>/dev/null; ln -s /../../../../../.. sub; rm sub; mv was sub 2>/dev/null; done";
-    let swapper = host().declare_shell("swapper", rest, swap);
+    let swapper = host.declare_shell("swapper", rest, swap);
     swapper.start();
     let rest = "[[mount]]\nsource = \"/srv/data/shared\"\ntarget = \"/vol\"\n[[mount]]\ntype = \"tmpfs\"\ntarget = \"/vol/sub/srv\"\n";
     let script = format!("cat /vol/sub/{SECRET} /{SECRET} 2>/dev/null; [ -e /srv/attacks ] && echo out; exit 0");
-    let before = host().run("awk '{ print $5 }' /proc/1/mountinfo | sort").ok();
+    let before = host.run("awk '{ print $5 }' /proc/1/mountinfo | sort").ok();
     for _ in 0..25 {
-        let victim = host().declare_shell("swapped", rest, &script);
+        let victim = host.declare_shell("swapped", rest, &script);
         let seen = victim.start_and_read();
         assert_eq!(seen, "");
     }
-    assert_eq!(host().run("awk '{ print $5 }' /proc/1/mountinfo | sort").ok(), before);
+    assert_eq!(host.run("awk '{ print $5 }' /proc/1/mountinfo | sort").ok(), before);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use crate::ring::{BUSYBOX, eventually, toml};
 use crate::vm::{PATIENT, vm};
 
 /// A node that everybody may read and write, so that only the device's rule can refuse.
-const NODE: &str = "test -e /dev/bed-disk || mknod -m 666 /dev/bed-disk b $(stat -c '0x%t 0x%T' /dev/nvme0n1)";
+const NODE: &str =
+    "mknod -m 666 /dev/bed-disk b $(stat -c '0x%t 0x%T' /dev/nvme0n1) 2>/dev/null; test -b /dev/bed-disk";
 
 /// Opens the disk for reading and for writing, and says what came of both.
 const PROBE: &str = "head -c 1 /dev/disk 2>&1 >/dev/null && echo read; : 2>&1 >>/dev/disk && echo written; exit 0";
