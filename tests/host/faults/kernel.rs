@@ -281,7 +281,11 @@ fn is_harmless(call: &str) -> bool {
     let name = call.split('(').next().unwrap_or_default();
     let anchor = "\"/run/berth/state/containers/watched";
     match name {
-        "openat2" => call.contains("RESOLVE_IN_ROOT") && call.contains("RESOLVE_NO_MAGICLINKS"),
+        "openat2" => {
+            let stays = call.contains("RESOLVE_IN_ROOT")
+                || (call.contains("RESOLVE_BENEATH") && call.contains("RESOLVE_NO_SYMLINKS"));
+            stays && call.contains("RESOLVE_NO_MAGICLINKS")
+        }
         // By descriptor on both sides; the first puts the container's own tmpfs over its state directory.
         "move_mount" => {
             call.contains("MOVE_MOUNT_F_EMPTY_PATH")

@@ -16,7 +16,8 @@ fn killed_at(host: &Host, command: &str, options: &str, after: &str, random: &mu
     );
     let calls = traced::calls(&traced::run(host, &script));
     let last = calls.len() as u32;
-    assert!(last > 40, "{command}: only {last} calls were seen");
+    // More would be a loop that waits for nothing.
+    assert!((40..600).contains(&last), "{command}: {last} calls were seen");
     let steps = random.steps(last, sample);
     say(&format!("{command}: killed at {steps:?} of {last}"));
     let mut hits = 0;
