@@ -85,8 +85,11 @@ pub fn attend_until(
         }
         if let Some(console) = &mut console {
             console.pump(&ready[others..])?;
-            if others > 2 && ready[2] {
-                listens = None;
+        }
+        if others > 2 && ready[2] {
+            // Once is enough; without a terminal, too, it would be ready again and again.
+            listens = None;
+            if let Some(console) = &mut console {
                 console.input_open = true;
             }
         }

@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
 use crate::config::{ContainerName, Sources};
 use crate::executor::{self, Claim, DESCRIPTION, DROP_INS, Keep};
+use crate::machine::Started;
 use crate::unit::template::unit_name;
 
 /// Long enough for a container of that name which is just going.
@@ -61,11 +62,14 @@ impl Drop for Reservation {
 
 fn write(state: &Path, sources: &Sources) -> std::io::Result<()> {
     let drop_ins = state.join(DROP_INS);
-    std::fs::create_dir_all(&drop_ins)?;
     for (number, file) in sources.files.iter().enumerate() {
+        // The description first: what was killed before it is an empty directory still.
         let path = match number {
             0 => state.join(DESCRIPTION),
-            _ => drop_ins.join(format!("{number:03}.toml")),
+            _ => {
+                std::fs::create_dir_all(&drop_ins)?;
+                drop_ins.join(format!("{number:03}.toml"))
+            }
         };
         std::fs::write(path, &file.text)?;
     }
@@ -82,13 +86,16 @@ fn loaded_unit(scope: &Scope, name: &ContainerName) -> Result<Option<String>, Fa
     })
 }
 
-/// Takes back what other runs have reserved that were killed before they got a unit. Looks at the disk alone unless
+/// Takes back what other runs have reserved that were killed before they got a unit, or beside their scope. Looks at the disk alone unless
 /// there is such a one; a failure is for a later run to deal with.
 fn sweep(scope: &Scope, ours: &ContainerName) {
     for entry in std::fs::read_dir(scope.container_states()).into_iter().flatten().flatten() {
         let state = entry.path();
         let name = entry.file_name().to_str().and_then(|name| name.parse::<ContainerName>().ok());
-        let Some(name) = name.filter(|name| name != ours && !state.join("started.json").exists()) else { continue };
+        let Some(name) = name.filter(|name| name != ours) else { continue };
+        if Started::load(scope, &name).is_some_and(|started| started.is_alive()) {
+            continue;
+        }
         let made = state.metadata().and_then(|metadata| metadata.modified()).ok();
         if made.is_none_or(|made| made.elapsed().is_ok_and(|age| age < YOUNG)) {
             continue;

@@ -4,17 +4,29 @@ use super::verbs::write_image;
 use super::{CENSUS, PATIENT, VICTIM, nothing_is_left, run, surveyed};
 use crate::ring::Host;
 
+/// `let_go DIRECTORY` unmounts it; systemd may be about to close what it has open there.
+const LET_GO: &str = r#"
+let_go() {
+    local deadline=$((SECONDS + 30))
+    until umount $1 2>/run/said; do
+        ((SECONDS < deadline)) || { cat /run/said; exit 1; }
+        sleep 0.05
+    done
+}
+"#;
+
 /// Starts the victim with 1, 2, 3… of what `limit` counts at `directory`, until it starts. Returns how many it took.
 fn filled(host: &Host, directory: &str, limit: &str) -> u32 {
     let script = format!(
         r#"{CENSUS}
+{LET_GO}
 for room in {{2..80}}; do
     mount -t tmpfs -o {limit} tmpfs {directory} || exit 1
     timeout 60 systemctl start container@victim 2>/run/said
     while state=$(systemctl is-active container@victim); [[ $state == *ing ]]; do sleep 0.02; done
     if [[ $state == active ]]; then
         stopped container@victim || exit 1
-        umount {directory}; echo $room; exit
+        let_go {directory}; echo $room; exit
     fi
     [[ $state == failed ]] || {{ echo "$room: the unit is $state"; exit 1; }}
     status=$(systemctl show --value -p StatusText container@victim)
@@ -23,7 +35,7 @@ for room in {{2..80}}; do
     # What it could not write is no reason to keep what it could.
     left=$(find {directory} -mindepth 1 -type f)
     [[ ! $left ]] || {{ echo "$room: left: $left"; exit 1; }}
-    umount {directory}
+    let_go {directory}
     unchanged /run/census || {{ echo "with $room: left behind"; exit 1; }}
 done; echo "never started"; exit 1"#
     );
@@ -57,13 +69,13 @@ for limit in nr_inodes=1 size=4096; do
         # systemd's own words where it cannot write the file of a unit.
         grep -q -e "No space left on device" -e "Unit berth-run-mayfly.service not found" /run/said || { cat /run/said; exit 1; }
     done
-    umount /run/systemd/transient
+    let_go /run/systemd/transient
     unchanged /run/census || { echo "$limit: left behind"; exit 1; }
     # With room again the name is as free as any.
     timeout 60 berthctl run --name mayfly --rootfs /srv/busybox -- true || exit 1
     unchanged /run/census || exit 1
 done"#;
-    run(&host, script);
+    run(&host, &format!("{LET_GO}{script}"));
 }
 
 #[test]
