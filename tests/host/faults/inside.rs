@@ -67,8 +67,11 @@ for word in {words}; do
     born {TOUCHING} $kill
     wait $tracer
     grep -q '^+++ killed by SIGKILL' /run/faults/inside || {{ echo "step $step: not killed"; tail -n 3 /run/faults/inside; exit 1; }}
-    settled $unit
-    [[ $state == failed ]] || {{ echo "step $step: the unit is $state"; exit 1; }}
+    # It may be active until systemd has heard of the end.
+    deadline=$((SECONDS + 60))
+    until settled $unit; [[ $state == failed ]]; do
+        ((SECONDS < deadline)) || {{ echo "step $step: the unit is $state"; exit 1; }}
+    done
     status=$(systemctl show --value -p StatusText $unit)
     # Until all was ready the executor is there to tell; later it is the unit's main process itself, or just not yet.
     if ((step <= {ready})); then
