@@ -38,35 +38,30 @@ where
     bus.call_method(Some(SYSTEMD), "/org/freedesktop/systemd1", manager, method, body).await
 }
 
-/// A property of one of `service`'s objects.
-pub async fn property<T>(
-    bus: &Connection,
-    service: &str,
-    object: &ObjectPath<'_>,
-    interface: &str,
-    name: &str,
-) -> zbus::Result<T>
+/// A property of one of systemd's objects; `interface` is `Unit`, `Service`, `Job`, ….
+async fn property<T>(bus: &Connection, object: &ObjectPath<'_>, interface: &str, name: &str) -> zbus::Result<T>
 where
     T: TryFrom<OwnedVariant>,
     T::Error: Into<zbus::Error>,
 {
-    let reply = bus.call_method(Some(service), object, Some(PROPERTIES), "Get", &(interface, name)).await?;
+    let interface = format!("{SYSTEMD}.{interface}");
+    let reply = bus.call_method(Some(SYSTEMD), object, Some(PROPERTIES), "Get", &(&*interface, name)).await?;
     reply.body().deserialize::<OwnedVariant>()?.try_into().map_err(Into::into)
 }
 
-/// A property of a loaded unit: `interface` is `Unit`, `Service`, ….
+/// A property of a loaded unit.
 pub async fn of_unit<T>(bus: &Connection, unit: &str, interface: &str, name: &str) -> zbus::Result<T>
 where
     T: TryFrom<OwnedVariant>,
     T::Error: Into<zbus::Error>,
 {
     let object: OwnedObjectPath = manager(bus, "GetUnit", &unit).await?.body().deserialize()?;
-    property(bus, SYSTEMD, &object, &format!("org.freedesktop.systemd1.{interface}"), name).await
+    property(bus, &object, interface, name).await
 }
 
 /// `start`, `stop`, …; an error once the job is done, which is no object any more.
 pub async fn job_type(bus: &Connection, job: &ObjectPath<'_>) -> zbus::Result<String> {
-    property(bus, SYSTEMD, job, "org.freedesktop.systemd1.Job", "JobType").await
+    property(bus, job, "Job", "JobType").await
 }
 
 /// Waits until a job is done, or `over` says that it has taken too long.

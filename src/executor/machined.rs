@@ -11,7 +11,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
 use zbus::{Connection, OwnedObjectPath};
 
-use super::bus::{exchange, property};
+use super::bus::exchange;
 use crate::config::ContainerName;
 
 const SERVICE: &str = "org.freedesktop.machine1";
@@ -77,11 +77,11 @@ pub fn unregister(name: &ContainerName) {
 
 /// Only an entry of ours: the name may be that of a machine of somebody else's, such as systemd-nspawn's.
 async fn forget(bus: &Connection, machine: &str) -> zbus::Result<()> {
-    let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "GetMachine", &machine).await?;
-    let entry: OwnedObjectPath = reply.body().deserialize()?;
-    let service: String = property(bus, SERVICE, &entry, "org.freedesktop.machine1.Machine", "Service").await?;
-    if service != OURS {
-        return Ok(());
+    let reply = bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "ListMachines", &()).await?;
+    // Name, class, service and object of each.
+    let known: Vec<(String, String, String, OwnedObjectPath)> = reply.body().deserialize()?;
+    if known.iter().any(|(name, _, service, _)| name == machine && service == OURS) {
+        bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "UnregisterMachine", &machine).await?;
     }
-    bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "UnregisterMachine", &machine).await.map(drop)
+    Ok(())
 }

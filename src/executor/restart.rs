@@ -12,17 +12,13 @@ use super::error::{Context, StepError};
 use super::writable::remove_tree;
 use crate::Scope;
 use crate::config::{ContainerName, Sources, VerbatimSection};
-use crate::unit::template::TRANSIENT;
 
 /// The files `berthctl run` wrote, in the state directory: the description and the drop-ins over it.
 pub const DESCRIPTION: &str = "container.toml";
 pub const DROP_INS: &str = "container.toml.d";
 
-/// Asked in ExecStopPost=, whose environment says how the payload ended.
+/// Asked in ExecStopPost= of a transient unit; its environment says how the payload ended.
 pub fn is_to_come(scope: &Scope, name: &ContainerName, unit: &str) -> bool {
-    if !unit.starts_with(TRANSIENT) {
-        return false;
-    }
     let file = scope.container_states().join(name.as_str()).join(DESCRIPTION);
     let Ok(sources) = Sources::from_file(&file, name.clone()) else { return false };
     let Ok(container) = sources.parse() else { return false };

@@ -8,6 +8,7 @@ use super::{machined, range, restart, writable};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::Started;
+use crate::unit::template::TRANSIENT;
 
 /// Leaves nothing of a stopped container, unless what is there is another unit's of the same name.
 pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
@@ -25,8 +26,13 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         },
     };
     explain_kill(started.as_ref());
-    let again = own_unit.is_some_and(|unit| restart::is_to_come(scope, name, &unit));
-    tidy(scope, name, if again { Keep::Description } else { Keep::Nothing })
+    let transient = own_unit.filter(|unit| unit.starts_with(TRANSIENT));
+    match transient {
+        // Its unit goes with it, and machined forgets what had it.
+        Some(unit) if !restart::is_to_come(scope, name, &unit) => remove_traces(scope, name, Keep::Nothing),
+        Some(_) => tidy(scope, name, Keep::Description),
+        None => tidy(scope, name, Keep::Nothing),
+    }
 }
 
 /// What is left of a container that has ended.
