@@ -8,6 +8,7 @@ use std::path::Path;
 use berth::Scope;
 use berth::config::{ContainerName, Sources};
 use berth::executor::passwd;
+use berth::image::trust::{Message, Rule, Trust, TrustError};
 use berth::image::{Digest, ImportOptions, Reference, Silent, Store, unpack_bytes};
 
 /// A container's file: understood, or refused at a place that is in it; and no value becomes a setting of its own.
@@ -149,6 +150,45 @@ pub fn reference(data: &[u8]) {
     let printed = reference.to_string();
     assert_eq!(printed.parse::<Reference>().as_ref(), Ok(&reference), "{text:?} is printed as {printed:?}");
     assert!(!reference.path().split('/').any(|part| part.is_empty() || part.starts_with('.')), "{printed:?}");
+}
+
+/// The policy and, after a NUL, a file of `registries.d`: refused at places that are in them, or understood, and then
+/// nothing is accepted by a rule that does not say so.
+pub fn policy(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
+    let (policy, registries) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let place = tempfile::tempdir().expect("a directory");
+    let settings = place.path().join("etc/containers");
+    std::fs::create_dir_all(settings.join("registries.d")).expect("a directory");
+    std::fs::write(settings.join("policy.json"), &policy).expect("a file");
+    std::fs::write(settings.join("registries.d/a.yaml"), &registries).expect("a file");
+    match Trust::load(&Scope::system_below(place.path())) {
+        Ok(trust) => {
+            for name in ["docker.io/library/nginx:1", "quay.io/x/y:1", "a.example.com:5000/x:1"] {
+                let requirement = trust.decide(&name.parse().expect("a name"));
+                assert!(!requirement.rules.is_empty(), "a policy always says something");
+                let accepts = requirement.rules.iter().all(|rule| *rule == Rule::Accept);
+                assert!(!accepts || policy.contains("insecureAcceptAnything") || policy.contains("\\u"), "{policy:?}");
+                assert!(requirement.lookaside.is_some_and(|url| url.contains("://")));
+            }
+        }
+        Err(TrustError::Settings(diagnostics)) => {
+            let lines = policy.split('\n').count().max(registries.split('\n').count());
+            assert!(diagnostics.problems().all(|problem| (1..=lines).contains(&problem.line)), "{diagnostics}");
+            assert!(!diagnostics.first_line().contains('\n'));
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// A signature beside an image: taken apart, or refused, whatever it is.
+pub fn signature(data: &[u8]) {
+    let Ok(message) = Message::parse(data) else { return };
+    assert!(message.payload.len() <= 1 << 20 || data.len() > 1 << 20);
+    let again =
+        [&[0xcb, 0xff][..], &(message.payload.len() as u32 + 6).to_be_bytes(), b"b\0\0\0\0\0", &message.payload];
+    let again = [&message.signature, &again.concat()[..]].concat();
+    assert_eq!(Message::parse(&again), Ok(message));
 }
 
 fn names(directory: &Path) -> Vec<String> {

@@ -43,6 +43,16 @@ impl Scope {
         self.config_roots.iter().map(|root| root.join("containers"))
     }
 
+    /// `/etc/berth/trust`: whose images are accepted, by prefix.
+    pub fn trust(&self) -> PathBuf {
+        self.config_roots.last().map_or_else(PathBuf::new, |root| root.join("trust"))
+    }
+
+    /// `/etc/containers`: settings that podman, skopeo and buildah share with us.
+    pub fn shared_settings(&self) -> PathBuf {
+        self.config_roots.last().map_or_else(PathBuf::new, |root| root.with_file_name("containers"))
+    }
+
     /// Where units and the links of enabled ones are: `systemd/system` beside each configuration root.
     pub fn unit_roots(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.config_roots.iter().filter_map(|root| Some(root.parent()?.join("systemd/system")))

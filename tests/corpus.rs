@@ -42,3 +42,13 @@ fn documents_of_images() {
 fn names_of_images() {
     replay("reference", 10, targets::reference);
 }
+
+#[test]
+fn policies_of_trust() {
+    replay("policy", 10, targets::policy);
+}
+
+#[test]
+fn signatures_of_images() {
+    replay("signature", 5, targets::signature);
+}

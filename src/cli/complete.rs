@@ -12,6 +12,7 @@ use clap_complete::env::{CompleteEnv, EnvCompleter, Fish, Zsh};
 use crate::Scope;
 use crate::config::{Declared, declared, instances};
 use crate::image::Store;
+use crate::image::trust::Trust;
 
 /// Set to a shell's name where the words of a command line are to be completed, not carried out.
 const VARIABLE: &str = "BERTHCTL_COMPLETE";
@@ -55,6 +56,11 @@ pub fn images() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(image_names()))
 }
 
+/// Prefixes that something is said of.
+pub fn trusted() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(trusted_prefixes()))
+}
+
 /// Containers with a file, and files.
 pub fn with_file_or_files() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| or_files(declared_names(), current))
@@ -90,6 +96,11 @@ fn declared_names() -> Vec<String> {
 fn started_names() -> Vec<String> {
     let entries = std::fs::read_dir(Scope::system().container_states()).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+fn trusted_prefixes() -> Vec<String> {
+    let trust = Trust::load(&Scope::system());
+    trust.iter().flat_map(Trust::trusted).map(|trusted| trusted.prefix.to_string()).collect()
 }
 
 /// In full, and as short as they can be typed.

@@ -21,6 +21,7 @@ mod shell;
 mod show;
 mod status;
 mod target;
+mod trust;
 mod wait;
 
 use clap::error::ErrorKind;
@@ -88,6 +89,8 @@ enum Verb {
     Doctor(doctor::Doctor),
     #[command(display_order = 22, subcommand)]
     Image(image::Image),
+    #[command(display_order = 23, subcommand)]
+    Trust(trust::TrustVerb),
 }
 
 /// The command line, for the manual and for completions.
@@ -161,6 +164,7 @@ impl Verb {
             Verb::Reset(reset) => reset.carry_out(scope),
             Verb::Doctor(doctor) => doctor.carry_out(scope),
             Verb::Image(image) => image.carry_out(scope),
+            Verb::Trust(trust) => trust.carry_out(scope),
         }
     }
 }
@@ -196,6 +200,8 @@ mod tests {
             "shell -q -E A=b --uid=www web ls -l",
             "edit --full --force --no-pager web",
             "doctor -l -q --no-legend --no-pager -o json",
+            "trust list -l -q --no-legend --no-pager -o json",
+            "trust allow -q -l --no-pager quay.io",
         ];
         for line in common.chain(own.map(str::to_owned)) {
             let words = std::iter::once("berthctl").chain(line.split(' '));

@@ -12,6 +12,7 @@ mod removal;
 mod scratch;
 mod store;
 mod tree;
+pub mod trust;
 mod unpack;
 
 pub use digest::{Digest, DigestError};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::trust::Verified;
+
 /// Written beside the image when it is imported or pulled (`oci/records/HEX.json`, named by the manifest's digest).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRecord {
@@ -14,6 +16,9 @@ pub struct ImageRecord {
     /// `linux/amd64`.
     pub platform: String,
     pub process: ProcessDefaults,
+    /// By whose word it was accepted; nobody's where it was imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
 }
 
 /// The image's own answer where the container's TOML is silent (OCI image-spec, config.md).

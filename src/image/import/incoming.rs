@@ -152,6 +152,7 @@ impl<'a> Incoming<'a> {
             layers,
             platform: platform_of(config),
             process: process_defaults(config),
+            verified: None,
         };
         self.images.push((entry, record.clone()));
         Ok(record)
