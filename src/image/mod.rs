@@ -16,7 +16,7 @@ mod unpack;
 
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
-pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Silent};
+pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Reading, Silent};
 pub use listing::{Blob, ImageDetails, ImageRow};
 pub use record::{ImageRecord, ProcessDefaults};
 pub use reference::{Reference, ReferenceError};

@@ -46,6 +46,11 @@ pub enum ImportError {
     NameNeeded { what: String },
 }
 
+/// Why a stream ended before its time, through no fault of its content.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Interrupted(pub String);
+
 /// How much came instead of what was announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Amount {
