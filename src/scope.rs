@@ -21,6 +21,8 @@ pub struct Scope {
     pub state: PathBuf,
     /// Where named directory trees for `rootfs = "deb"` live.
     pub machines: PathBuf,
+    /// `/etc/containers`: registries, policies and certificates, shared with podman, skopeo and buildah.
+    pub registry_settings: PathBuf,
 }
 
 impl Scope {
@@ -36,6 +38,7 @@ impl Scope {
             store: root.join("var/lib/berth"),
             state: root.join("run/berth/state"),
             machines: root.join("var/lib/machines"),
+            registry_settings: root.join("etc/containers"),
         }
     }
 

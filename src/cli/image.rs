@@ -1,5 +1,6 @@
 //! `image …`: the store of OCI images.
 
+mod judge;
 mod progress;
 
 use clap::{Args, Subcommand, ValueHint};
@@ -9,7 +10,8 @@ use super::failure::Failure;
 use super::output::{Accepted, Listing, Table, bytes, print_json};
 use crate::Scope;
 use crate::image::{ImageRow, ImportOptions, Store};
-use progress::ImportProgress;
+pub use judge::{Insecure, judge};
+pub use progress::ImportProgress;
 
 /// Import, list, inspect and remove images
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,7 @@
 
 use std::io::Error as IoError;
 
-use super::super::{Digest, ReferenceError, StoreError, UnpackError};
+use super::super::{Digest, ReferenceError, RegistryError, StoreError, UnpackError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -10,6 +10,8 @@ pub enum ImportError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Name(#[from] ReferenceError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     #[error("{what}: {source}")]
     Read { what: String, source: IoError },
     #[error("{what}: cannot be decompressed ({compression}): {source}")]

@@ -17,14 +17,14 @@ mod source;
 use std::path::Path;
 
 pub use error::{Amount, ImportError, Interrupted};
-pub use incoming::Incoming;
-pub use origin::Origin;
+pub use incoming::{BlobSource, Incoming};
+pub use origin::{Announced, Opened, Origin};
 pub use progress::{Progress, Reading, Silent};
 
 use super::{ImageRecord, Reference, Store};
 use compression::Compression;
 use files::Files;
-use incoming::{BlobSource, Layer};
+use incoming::Layer;
 use platform::Wanted;
 use source::{Format, Source};
 

@@ -15,6 +15,11 @@ impl Registries {
         repositories.into_iter().map(|repository| self.candidate(reference, repository)).collect()
     }
 
+    /// Whether the registry itself, not only some repository of it, may do without a certificate.
+    pub fn is_insecure(&self, host: &str) -> bool {
+        self.governing(host).is_some_and(|registry| registry.insecure)
+    }
+
     fn long_names(&self, reference: &Reference) -> Result<Vec<String>, RegistriesError> {
         let path = reference.path();
         if let Some(alias) = self.aliases.get(path) {

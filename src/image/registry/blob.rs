@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use ureq::BodyReader;
 use ureq::http::Response;
-use ureq::http::header::CONTENT_RANGE;
+use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 
 use super::super::Digest;
 use super::super::import::Interrupted;
@@ -40,9 +40,14 @@ impl<'a> BlobStream<'a> {
         Ok(BlobStream { repository, digest, size, stop, body, end, position: 0, failures: 0, failed_at: 0 })
     }
 
-    /// Whether nothing more is to come: the server has sent all it has, or all there should be.
-    fn is_whole(&self) -> bool {
-        self.position >= self.size || self.end == Some(self.position)
+    /// The end of a connection's content: of the blob, or of what the server has of it; else it is no end.
+    fn ended(&self) -> Option<IoResult<usize>> {
+        let (position, size) = (self.position, self.size);
+        if position >= size {
+            return Some(Ok(0));
+        }
+        let short = || Interrupted(format!("{size} bytes were announced, but the registry has only {position}"));
+        (self.end == Some(position)).then(|| Err(IoError::other(short())))
     }
 
     fn go_on(&mut self, problem: String) -> IoResult<()> {
@@ -69,8 +74,11 @@ impl Read for BlobStream<'_> {
     fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
         loop {
             let problem = match self.body.read(into) {
-                Ok(0) if into.is_empty() || self.is_whole() => return Ok(0),
-                Ok(0) => "it ended early".to_owned(),
+                Ok(0) if into.is_empty() => return Ok(0),
+                Ok(0) => match self.ended() {
+                    Some(end) => return end,
+                    None => "it ended early".to_owned(),
+                },
                 Ok(bytes) => {
                     self.position += bytes as u64;
                     return Ok(bytes);
@@ -99,8 +107,8 @@ fn connect(
             other => other?,
         };
         let start = if response.status().as_u16() == 206 { start(&response) } else { Some(0) };
-        let length = response.body().content_length();
-        let end = length.zip(start).map(|(length, start)| start.saturating_add(length));
+        let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let end = length.zip(start).map(|(length, start): (u64, u64)| start.saturating_add(length));
         let mut body = response.into_body().into_with_config().limit(u64::MAX).reader();
         let wrong = |problem: String| RegistryError::Answer { url: what.clone(), problem };
         match start {
