@@ -42,3 +42,8 @@ fn documents_of_images() {
 fn names_of_images() {
     replay("reference", 10, targets::reference);
 }
+
+#[test]
+fn registries_of_names() {
+    replay("registries", 10, targets::registries);
+}

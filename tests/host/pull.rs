@@ -203,3 +203,40 @@ fn one_that_fails_does_not_keep_the_others_from_being_pulled() {
     assert_eq!(pulled.stderr.lines().filter(|line| line.starts_with("berthctl: ")).count(), 2, "{}", pulled.stderr);
     assert!(pulled.exits(1).starts_with("localhost:5000/beside/failing:latest sha256:"));
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_registry_that_wants_a_certificate_gets_the_one_of_its_directory() {
+    let host = registries();
+    let own = "--dest-cert-dir /srv/reg/mutual";
+    host.run("mkdir -p /srv/reg/mutual && cd /srv/reg/mutual && cp ../ca.crt . && cp ../client.crt client.cert && cp ../client.key .").ok();
+    host.push("by/certificate", 1, "amd64", own, "localhost:5004/by/certificate");
+    let without = host.pull("localhost:5004/by/certificate");
+    assert!(without.stderr.contains("localhost:5004/v2/by/certificate"), "{}", without.stderr);
+    without.exits(1);
+    host.run("cp /srv/reg/mutual/client.* /etc/containers/certs.d/localhost:5004/").ok();
+    host.pull("localhost:5004/by/certificate").ok();
+    host.run("cp /srv/reg/server.key /etc/containers/certs.d/localhost:5004/client.key").ok();
+    let foreign = host.pull("localhost:5004/by/certificate");
+    assert!(foreign.stderr.contains("/etc/containers/certs.d/localhost:5004/client.key: "), "{}", foreign.stderr);
+    foreign.exits(1);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn the_environment_s_proxy_is_the_way_to_a_registry() {
+    let host = registries();
+    host.write("/srv/reg/proxy.py", include_str!("pull/proxy.py"));
+    host.run(
+        "systemd-run -q --unit reg-proxy python3 /srv/reg/proxy.py /srv/reg/proxy.log
+        for _ in $(seq 200); do (: </dev/tcp/127.0.0.1/6100) 2>/dev/null && exit 0; sleep 0.1; done; exit 1",
+    )
+    .ok();
+    host.push("open/proxied", 2, "amd64", BASIC, "localhost:5002/open/proxied");
+    let trusted = "SSL_CERT_FILE=/srv/reg/ca.crt HTTPS_PROXY=http://127.0.0.1:6100";
+    host.run(&format!("{trusted} {PULL} beyond.test:5002/open/proxied")).ok();
+    host.run("grep -qxF 'CONNECT beyond.test:5002' /srv/reg/proxy.log").ok();
+    host.run(&format!("{trusted} NO_PROXY=.test {PULL} beyond.test:5002/open/proxied")).exits(1);
+    let wrong = host.run(&format!("HTTPS_PROXY=ftp://a:secret@b {PULL} beyond.test:5002/open/proxied"));
+    assert!(wrong.stderr.contains("HTTPS_PROXY") && !wrong.stderr.contains("secret"), "{}", wrong.stderr);
+}

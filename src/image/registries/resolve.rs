@@ -66,6 +66,9 @@ impl Registries {
                 problem,
             };
             let parsed: Reference = found.parse().map_err(|error: ReferenceError| wrong(error.to_string()))?;
+            if parsed.tag().is_some() || parsed.digest().is_some() {
+                return Err(wrong("a location has neither tag nor digest".into()));
+            }
             let host = parsed.host().ok_or_else(|| wrong("it has no host".into()))?;
             places.push(Place { host: host.to_owned(), path: parsed.path().to_owned(), insecure });
         }
@@ -256,5 +259,7 @@ mod tests {
         }
         let wrong = "[[registry]]\nprefix = 'a.io'\nlocation = 'nowhere'";
         assert!(resolved(&[wrong], "a.io/web").contains("registries.conf:1 leads to “nowhere/web”"));
+        let tagged = "[[registry]]\nprefix = 'a.io/web'\nlocation = 'b.io/web:1'";
+        assert!(resolved(&[tagged], "a.io/web").contains("neither tag nor digest"));
     }
 }

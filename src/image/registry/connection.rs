@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RANGE, RETRY_AFTER};
+use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
@@ -53,7 +53,11 @@ impl Connection {
         let mut url = first.clone();
         for _ in 0..=MOST_REDIRECTS {
             let known = (first.scheme_str(), first.authority()) == (url.scheme_str(), url.authority());
-            let response = self.call(&url, request, known)?;
+            let mut response = self.call(&url, request, known)?;
+            if !known {
+                // Only the registry itself may ask who we are; else a login could be led anywhere.
+                response.headers_mut().remove(WWW_AUTHENTICATE);
+            }
             let status = response.status().as_u16();
             let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
             match (status, location) {
@@ -92,7 +96,9 @@ impl Connection {
             }
             None => headers.fold(agent.get(url), |get, (name, value)| get.header(name, value)).call(),
         };
-        answer.map_err(|error| trouble(&url.to_string(), error))
+        // What a blob's store is asked for by is a secret, too.
+        let shown = url.to_string();
+        answer.map_err(|error| trouble(shown.split('?').next().unwrap_or(&shown), error))
     }
 
     fn agent(&self, url: &Uri) -> Result<Agent, RegistryError> {

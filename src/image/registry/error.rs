@@ -33,8 +33,9 @@ pub enum RegistryError {
     Large { what: String, limit: u64 },
     #[error("{}: {problem}", .path.display())]
     Certificate { path: PathBuf, problem: String },
-    #[error("{variable}: “{value}” is not a proxy's address")]
-    Proxy { variable: &'static str, value: String },
+    /// Its value may hold a password.
+    #[error("{0}: its value is not a proxy's address, http://[USER:PASSWORD@]HOST[:PORT]")]
+    Proxy(&'static str),
     #[error("the pull was stopped")]
     Stopped,
 }

@@ -15,8 +15,7 @@ pub fn of_environment(https: bool, host: &str) -> Result<Option<ureq::Proxy>, Re
         return Ok(None);
     }
     let set = variables.into_iter().find_map(|variable| Some((variable, value(variable)?)));
-    set.map(|(variable, value)| ureq::Proxy::new(&value).map_err(|_| RegistryError::Proxy { variable, value }))
-        .transpose()
+    set.map(|(variable, value)| ureq::Proxy::new(&value).map_err(|_| RegistryError::Proxy(variable))).transpose()
 }
 
 /// This machine itself is never asked through a proxy.

@@ -192,6 +192,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         host = self.headers["Host"]
         if case == "always-500":
             return self.answer(500, b'{"errors": [{"code": "UNKNOWN", "message": "it\\u001b[31m burns"}]}')
+        if case == "silent":
+            time.sleep(3600)
         if case == "denied":
             return self.answer(403, b'{"errors": [{"code": "DENIED", "message": "not you"}]}')
         if case == "teapot":
@@ -239,7 +241,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(307, Location=f"http://127.0.0.1:6001{self.path}")
         half = len(content) // 2
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
-        if case == "hangs":
+        if case == "asks-elsewhere":
+            if self.server.server_port == 6000:
+                return self.answer(307, Location=f"http://127.0.0.1:6001{self.path}")
+            return self.answer(401, WWW_Authenticate='Bearer realm="http://127.0.0.1:6001/token/phished",service="s"')
+        if case.startswith("hangs"):
             self.answer(200, content[:half], said=len(content) + 0)
             time.sleep(3600)
         if case == "cut-once" and count == 2:

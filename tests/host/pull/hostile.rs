@@ -178,3 +178,56 @@ fn a_killed_pull_leaves_nothing_that_the_next_one_does_not_clear_up() {
     host.run(&format!("{PULL} 127.0.0.1:6000/after-killed:1")).ok();
     host.run(&format!("ls -d {directory}")).exits(2);
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn one_that_falls_silent_is_not_waited_for_forever() {
+    let script = "for case in silent hangs-too; do
+            berthctl pull -q --insecure image-signature --retry 0 127.0.0.1:6000/$case:1 2>/srv/silent-$case &
+        done; wait; cat /srv/silent-silent /srv/silent-hangs-too";
+    let told = hostile().run(script).ok();
+    let (silent, hangs) = told.split_once('\n').unwrap();
+    assert!(silent.contains("/v2/silent/manifests/1: no answer in time"), "{silent}");
+    assert!(hangs.contains("the connection broke after"), "{hangs}");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn only_the_registry_itself_may_ask_who_we_are() {
+    let host = hostile();
+    host.run("echo '{\"auths\": {\"127.0.0.1:6000\": {\"auth\": \"YTpi\"}}}' >/srv/ask.json").ok();
+    let ran = host.run(&format!("REGISTRY_AUTH_FILE=/srv/ask.json {PULL} 127.0.0.1:6000/asks-elsewhere:1"));
+    assert!(ran.stderr.contains("denies access"), "{}", ran.stderr);
+    ran.exits(1);
+    host.run("grep -q /token/phished /srv/hostile.log").exits(1);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn whenever_a_pull_is_killed_its_image_is_whole_or_not_there() {
+    let host = boot("pull-moments");
+    let moments = if std::env::var_os("BERTH_FULL").is_some() { 200 } else { 20 };
+    // Moments all over the time one takes, on this machine and at this hour.
+    let script = format!(
+        "set -e
+        pull() {{ berthctl pull -q --insecure image-signature 127.0.0.1:6000/$1:1; }}
+        start=$(date +%s%N); pull timed >/dev/null; took=$(($(date +%s%N) - start)); killed=0
+        for moment in $(seq {moments}); do
+            after=$(printf '%d.%09d' $((took * moment / {moments} / 1000000000)) $((took * moment / {moments} % 1000000000)))
+            timeout --signal=KILL $after berthctl pull -q --insecure image-signature 127.0.0.1:6000/killed-$moment:1 >/dev/null || killed=$((killed + 1))
+            berthctl image list -q | grep -qxF 127.0.0.1:6000/killed-$moment:1 || continue
+            skopeo copy -q oci:/var/lib/berth/oci:127.0.0.1:6000/killed-$moment:1 dir:/srv/copy
+        done
+        for moment in $(seq {moments}); do
+            pull killed-$moment >/dev/null
+            skopeo copy -q oci:/var/lib/berth/oci:127.0.0.1:6000/killed-$moment:1 dir:/srv/copy
+            rm -rf /srv/copy
+        done
+        ls -A /var/lib/berth/incoming >&2
+        echo $killed"
+    );
+    let ran = host.run_within(600, &script);
+    assert_eq!(ran.stderr.lines().filter(|line| !line.contains("Killed")).collect::<Vec<_>>(), Vec::<&str>::new());
+    let killed: u32 = ran.ok().parse().unwrap();
+    assert!(killed >= moments / 3, "only {killed} of {moments} were killed before they were done");
+}
