@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::import::layout;
 use super::import::platform::Wanted;
 use super::import::{Imported, Incoming, Progress};
+use super::index::{Entry, Index};
 use super::{Digest, Logins, Patience, Reference, Registries, Repository, Store, Whereabouts};
 use crate::Scope;
 use origin::RegistryOrigin;
@@ -52,12 +53,13 @@ impl Store {
         let settings = &self.scope().registry_settings;
         let registries = Registries::load(settings)?;
         let logins = Logins::of_environment(registries.credential_helpers());
-        let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options)?;
+        let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options, wanted.as_ref())?;
         let name = full_name(&whereabouts.repository, &parsed);
         let wrong = |source| PullError::Image { name: name.clone(), source };
 
         let top = origin.top().map_err(wrong)?;
         let (descriptor, chosen_from) = layout::choose(&origin, &top, wanted.as_ref()).map_err(wrong)?;
+        let chosen_from = chosen_from.or(origin.chosen_from());
         let digest = layout::digest_of(&descriptor).map_err(wrong)?;
         let manifest = origin.kept_manifest(&descriptor).map_err(wrong)?;
         let candidate =
@@ -79,24 +81,32 @@ impl Store {
         registries: &Registries,
         logins: &Logins,
         options: &PullOptions,
+        platform: Option<&Wanted>,
     ) -> Result<(Whereabouts, RegistryOrigin<'_>), PullError> {
+        let index = Index::load(&self.oci())?;
         let tag = reference.tag().unwrap_or("latest").to_owned();
         let wanted = reference.digest().map_or(tag, Digest::to_string);
         let mut failures = Vec::new();
         for whereabouts in registries.resolve(reference)? {
+            let name = full_name(&whereabouts.repository, reference);
+            let known = index.named(&name).filter(|entry| self.is_for(entry, platform));
             for place in &whereabouts.places {
                 let certificates = certificate_directories(self.scope());
                 let found = Repository::new(place.clone(), logins, certificates, options.patience)
-                    .and_then(|repository| Ok((repository.manifest(&wanted)?, repository)));
+                    .and_then(|repository| RegistryOrigin::find(self, repository, &wanted, known));
                 match found {
-                    Ok((document, repository)) => {
-                        return Ok((whereabouts, RegistryOrigin::new(self, repository, document)));
-                    }
+                    Ok(origin) => return Ok((whereabouts, origin)),
                     Err(error) => failures.push(error),
                 }
             }
         }
         Err(PullError::Nowhere { name: reference.to_string(), failures })
+    }
+
+    fn is_for(&self, entry: &Entry, platform: Option<&Wanted>) -> bool {
+        let host = Wanted::host();
+        let record = self.record(&entry.manifest);
+        record.is_ok_and(|record| platform.unwrap_or(&host).accepts(&record.platform))
     }
 }
 

@@ -10,6 +10,7 @@ use oci_spec::image::Descriptor;
 use super::super::import::compression::Compression;
 use super::super::import::layout::{digest_of, is_index};
 use super::super::import::{Announced, BlobSource, ImportError, Opened, Origin};
+use super::super::index::Entry;
 use super::super::registry::{Document, LARGEST_DOCUMENT};
 use super::super::{Digest, RegistryError, Repository, Store};
 use super::document;
@@ -24,15 +25,40 @@ pub struct RegistryOrigin<'a> {
     store: &'a Store,
     repository: Repository,
     top: Document,
+    /// The index, where `top` is not it but what was chosen from it before.
+    chosen_from: Option<Digest>,
     /// Manifests and indexes of this image, verified.
     seen: Mutex<HashMap<Digest, Vec<u8>>>,
 }
 
 impl<'a> RegistryOrigin<'a> {
-    /// `top` is what the registry has under the name that is pulled.
-    pub fn new(store: &'a Store, repository: Repository, top: Document) -> RegistryOrigin<'a> {
+    /// The image the registry has under a tag or digest. Where it is the one the store has under this name already,
+    /// `known`, its documents are not sent again.
+    pub fn find(
+        store: &'a Store,
+        repository: Repository,
+        reference: &str,
+        known: Option<&Entry>,
+    ) -> Result<RegistryOrigin<'a>, RegistryError> {
+        let known = known.and_then(|entry| Some((entry, stored(store, &entry.manifest)?)));
+        if let Some((entry, text)) = known {
+            let now = repository.digest(reference)?;
+            if now.is_some() && (now == Some(entry.manifest) || now == entry.chosen_from) {
+                let top = Document { digest: entry.manifest, media_type: entry.media_type.to_string(), text };
+                return Ok(RegistryOrigin::new(store, repository, top, entry.chosen_from));
+            }
+        }
+        let top = repository.manifest(reference)?;
+        Ok(RegistryOrigin::new(store, repository, top, None))
+    }
+
+    fn new(store: &'a Store, repository: Repository, top: Document, chosen_from: Option<Digest>) -> Self {
         let seen = Mutex::new(HashMap::from([(top.digest, top.text.clone())]));
-        RegistryOrigin { store, repository, top, seen }
+        RegistryOrigin { store, repository, top, chosen_from, seen }
+    }
+
+    pub fn chosen_from(&self) -> Option<Digest> {
+        self.chosen_from
     }
 
     pub fn repository(&self) -> &Repository {
@@ -51,7 +77,7 @@ impl<'a> RegistryOrigin<'a> {
     pub fn kept_manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
         let digest = digest_of(descriptor)?;
         let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
-        let text = match known.or_else(|| self.stored(&digest)) {
+        let text = match known.or_else(|| stored(self.store, &digest)) {
             Some(text) => text,
             None => self.repository.manifest(&digest.to_string())?.text,
         };
@@ -68,14 +94,14 @@ impl<'a> RegistryOrigin<'a> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, text.clone());
         Ok(text)
     }
+}
 
-    /// A document of an earlier pull, unless it has been damaged since.
-    fn stored(&self, digest: &Digest) -> Option<Vec<u8>> {
-        let file = std::fs::File::open(self.store.blob(digest)).ok()?;
-        let mut text = Vec::new();
-        file.take(LARGEST_DOCUMENT).read_to_end(&mut text).ok()?;
-        (Digest::of(&text) == *digest).then_some(text)
-    }
+/// A document of an earlier pull, unless it has been damaged since.
+fn stored(store: &Store, digest: &Digest) -> Option<Vec<u8>> {
+    let file = std::fs::File::open(store.blob(digest)).ok()?;
+    let mut text = Vec::new();
+    file.take(LARGEST_DOCUMENT).read_to_end(&mut text).ok()?;
+    (Digest::of(&text) == *digest).then_some(text)
 }
 
 impl Origin for RegistryOrigin<'_> {
@@ -85,7 +111,7 @@ impl Origin for RegistryOrigin<'_> {
 
     fn config(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
         let digest = digest_of(descriptor)?;
-        match self.stored(&digest).filter(|text| text.len() as u64 == descriptor.size()) {
+        match stored(self.store, &digest).filter(|text| text.len() as u64 == descriptor.size()) {
             Some(text) => Ok(text),
             None => Ok(self.repository.document(&digest, descriptor.size())?),
         }

@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub authorization: Option<String>,
     /// Makes it a POST.
     pub form: Option<String>,
+    /// Makes it a HEAD.
+    pub only_headers: bool,
 }
 
 impl Connection {
@@ -93,6 +95,9 @@ impl Connection {
             Some(form) => {
                 let post = headers.fold(agent.post(url), |post, (name, value)| post.header(name, value));
                 post.header(CONTENT_TYPE, "application/x-www-form-urlencoded").send(form.as_str())
+            }
+            None if request.only_headers => {
+                headers.fold(agent.head(url), |head, (name, value)| head.header(name, value)).call()
             }
             None => headers.fold(agent.get(url), |get, (name, value)| get.header(name, value)).call(),
         };

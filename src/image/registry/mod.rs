@@ -39,6 +39,8 @@ const MANIFESTS: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
+const CONTENT_DIGEST: &str = "docker-content-digest";
+
 /// Never set: what nobody stops.
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -93,6 +95,18 @@ impl Repository {
         &self.place
     }
 
+    /// What a tag stands for just now, if the registry says so without sending it: such requests are seldom counted.
+    pub fn digest(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
+        let what = format!("{}:{tag}", self.place.path);
+        self.patience.persist(&GO_ON, || {
+            let url = format!("{}/v2/{}/manifests/{tag}", self.base()?, self.place.path);
+            let request = Request { url, accept: &MANIFESTS, only_headers: true, ..Request::default() };
+            let response = self.expect_ok(self.ask(request)?, &what)?;
+            let said = response.headers().get(CONTENT_DIGEST).and_then(|value| value.to_str().ok());
+            Ok(said.and_then(|said| said.parse().ok()))
+        })
+    }
+
     /// A manifest or an index by its tag or digest.
     pub fn manifest(&self, reference: &str) -> Result<Document, RegistryError> {
         let what = format!("{}:{reference}", self.place.path).replace(":sha256:", "@sha256:");
@@ -102,7 +116,7 @@ impl Repository {
             let mut response = self.expect_ok(self.ask(request)?, &what)?;
             let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
             let media_type = text(CONTENT_TYPE.as_str()).unwrap_or_default();
-            let said = text("docker-content-digest");
+            let said = text(CONTENT_DIGEST);
             let text = self.whole(&mut response, &what)?;
             let document = Document { digest: Digest::of(&text), media_type, text };
             // Of another algorithm than ours it says nothing we could check.
