@@ -9,7 +9,7 @@ use berth::Scope;
 use berth::config::{ContainerName, Sources};
 use berth::executor::passwd;
 use berth::image::trust::{Message, Rule, Trust, TrustError};
-use berth::image::{Digest, ImportOptions, Reference, Silent, Store, unpack_bytes};
+use berth::image::{Digest, ImportOptions, Reference, Registries, RegistriesError, Silent, Store, unpack_bytes};
 
 /// A container's file: understood, or refused at a place that is in it; and no value becomes a setting of its own.
 pub fn toml(data: &[u8]) {
@@ -51,6 +51,35 @@ pub fn passwd(data: &[u8]) {
     let number = user.split(':').next().unwrap_or_default();
     if let Ok(uid) = number.parse::<u32>() {
         assert_eq!(identity.uid, uid, "a number stands for another user");
+    }
+}
+
+/// A name on the first line, a registries.conf after it: understood, or refused at a line that is in it; and what a name
+/// leads to is always a registry and a path on it.
+pub fn registries(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (name, settings) = text.split_once('\n').unwrap_or((text, ""));
+    let found = match Registries::merge(&[("registries.conf".into(), settings.to_owned())]) {
+        Ok(registries) => name.parse::<Reference>().map(|name| registries.resolve(&name)),
+        Err(error) => Ok(Err(error)),
+    };
+    match found {
+        Ok(Ok(found)) => {
+            for whereabouts in found {
+                assert!(!whereabouts.places.is_empty(), "{whereabouts:?}");
+                for place in whereabouts.places {
+                    let parsed: Reference = format!("{}/{}", place.host, place.path).parse().expect("a name");
+                    assert_eq!((parsed.host(), parsed.path()), (Some(place.host.as_str()), place.path.as_str()));
+                }
+            }
+        }
+        Ok(Err(error)) => {
+            assert!(!error.to_string().contains('\n'), "{error}");
+            if let RegistriesError::At { line, .. } = error {
+                assert!((1..=settings.split('\n').count()).contains(&line), "{error}");
+            }
+        }
+        Err(_) => {}
     }
 }
 

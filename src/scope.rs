@@ -48,7 +48,7 @@ impl Scope {
         self.config_roots.last().map_or_else(PathBuf::new, |root| root.join("trust"))
     }
 
-    /// `/etc/containers`: settings that podman, skopeo and buildah share with us.
+    /// `/etc/containers`: registries, policies and certificates, shared with podman, skopeo and buildah.
     pub fn shared_settings(&self) -> PathBuf {
         self.config_roots.last().map_or_else(PathBuf::new, |root| root.with_file_name("containers"))
     }

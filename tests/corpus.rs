@@ -52,3 +52,8 @@ fn policies_of_trust() {
 fn signatures_of_images() {
     replay("signature", 5, targets::signature);
 }
+
+#[test]
+fn registries_of_names() {
+    replay("registries", 10, targets::registries);
+}

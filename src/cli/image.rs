@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::output::{Accepted, Listing, Table, bytes, print_json};
 use crate::Scope;
 use crate::image::{ImageRow, ImportOptions, Store};
-use progress::ImportProgress;
+pub use progress::ImportProgress;
 
 /// Import, list, inspect and remove images
 #[derive(Debug, Subcommand)]

@@ -15,6 +15,8 @@ mod list;
 mod logs;
 mod output;
 mod plan;
+mod pull;
+mod registry;
 mod reset;
 mod run;
 mod shell;
@@ -87,10 +89,14 @@ enum Verb {
     Reset(reset::Reset),
     #[command(display_order = 21)]
     Doctor(doctor::Doctor),
-    #[command(display_order = 22, subcommand)]
-    Image(image::Image),
+    #[command(display_order = 22)]
+    Pull(pull::Pull),
     #[command(display_order = 23, subcommand)]
+    Image(image::Image),
+    #[command(display_order = 24, subcommand)]
     Trust(trust::TrustVerb),
+    #[command(display_order = 25, subcommand)]
+    Registry(registry::Registry),
 }
 
 /// The command line, for the manual and for completions.
@@ -163,8 +169,10 @@ impl Verb {
             Verb::Edit(edit) => edit.carry_out(scope),
             Verb::Reset(reset) => reset.carry_out(scope),
             Verb::Doctor(doctor) => doctor.carry_out(scope),
+            Verb::Pull(pull) => pull.carry_out(scope),
             Verb::Image(image) => image.carry_out(scope),
             Verb::Trust(trust) => trust.carry_out(scope),
+            Verb::Registry(registry) => registry.carry_out(scope),
         }
     }
 }

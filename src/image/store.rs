@@ -167,7 +167,11 @@ fn by_reference<'a>(index: &'a Index, reference: &Reference) -> Option<&'a Entry
     };
     let same_content =
         index.entries().iter().filter(|entry| entry.manifest == *digest || entry.chosen_from.as_ref() == Some(digest));
-    let repository = |name: &str| name.rsplit_once(':').map(|(repository, _)| repository.to_owned());
+    // A name with a digest has no tag.
+    let repository = |name: &str| match name.split_once('@') {
+        Some((repository, _)) => Some(repository.to_owned()),
+        None => name.rsplit_once(':').map(|(repository, _)| repository.to_owned()),
+    };
     let wanted: Vec<_> = candidates.iter().map(|name| repository(name)).collect();
     same_content.into_iter().find(|entry| match entry.name.as_deref() {
         Some(name) => wanted.contains(&repository(name)),

@@ -14,6 +14,7 @@ mod isolation;
 mod keeping;
 mod lifecycle;
 mod properties;
+mod pull;
 mod queries;
 mod ring;
 mod run;

@@ -1,14 +1,14 @@
-//! How far an import is: a bar on a terminal, plain lines elsewhere, nothing where that is asked for.
+//! How far an import or a pull is: a bar for each thing read on a terminal, plain lines elsewhere, nothing where that is
+//! asked for.
 
-use std::cell::RefCell;
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::image::Progress;
+use crate::image::{Progress, Reading, Silent};
 
 pub enum ImportProgress {
-    Bar(RefCell<Option<ProgressBar>>),
+    Bars(MultiProgress),
     Lines,
     Silent,
 }
@@ -17,33 +17,26 @@ impl ImportProgress {
     pub fn new(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ImportProgress::Silent,
-            (false, true) => ImportProgress::Bar(RefCell::new(None)),
+            (false, true) => ImportProgress::Bars(MultiProgress::new()),
             (false, false) => ImportProgress::Lines,
         }
     }
 }
 
 impl Progress for ImportProgress {
-    fn begin(&self, what: &str, size: Option<u64>) {
+    fn begin(&self, what: &str, size: Option<u64>) -> Box<dyn Reading> {
         match self {
-            ImportProgress::Silent => {}
-            ImportProgress::Lines => eprintln!("reading {what}"),
-            ImportProgress::Bar(bar) => {
-                let next = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-                next.set_style(style(size.is_some()));
-                next.set_message(what.to_owned());
-                if let Some(last) = bar.borrow_mut().replace(next) {
-                    last.finish();
-                }
+            ImportProgress::Silent => Box::new(Silent),
+            ImportProgress::Lines => {
+                eprintln!("reading {what}");
+                Box::new(Silent)
             }
-        }
-    }
-
-    fn advance(&self, bytes: u64) {
-        if let ImportProgress::Bar(bar) = self
-            && let Some(bar) = &*bar.borrow()
-        {
-            bar.inc(bytes);
+            ImportProgress::Bars(bars) => {
+                let bar = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+                bar.set_style(style(size.is_some()));
+                bar.set_message(what.to_owned());
+                Box::new(Bar(bars.add(bar)))
+            }
         }
     }
 
@@ -51,27 +44,33 @@ impl Progress for ImportProgress {
         match self {
             ImportProgress::Silent => {}
             ImportProgress::Lines => eprintln!("{what} is there already"),
-            ImportProgress::Bar(bar) => match &*bar.borrow() {
-                Some(bar) => bar.println(format!("{what} is there already")),
-                None => eprintln!("{what} is there already"),
-            },
+            // A closed terminal is no reason to stop.
+            ImportProgress::Bars(bars) => drop(bars.println(format!("{what} is there already"))),
         }
     }
 }
 
-impl Drop for ImportProgress {
+/// It stays where it stopped.
+struct Bar(ProgressBar);
+
+impl Reading for Bar {
+    fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+}
+
+impl Drop for Bar {
     fn drop(&mut self) {
-        if let ImportProgress::Bar(bar) = self
-            && let Some(bar) = bar.take()
-        {
-            bar.finish();
+        match self.0.length().is_some_and(|length| self.0.position() < length) {
+            true => self.0.abandon(),
+            false => self.0.finish(),
         }
     }
 }
 
 fn style(sized: bool) -> ProgressStyle {
     let template = match sized {
-        true => "{msg:20!} {bar:30} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}",
+        true => "{msg:20!} {bar:30} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}",
         false => "{msg:20!} {spinner} {binary_bytes} {binary_bytes_per_sec}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())

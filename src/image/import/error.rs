@@ -2,7 +2,7 @@
 
 use std::io::Error as IoError;
 
-use super::super::{Digest, ReferenceError, StoreError, UnpackError};
+use super::super::{Digest, ReferenceError, RegistryError, StoreError, UnpackError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -10,6 +10,8 @@ pub enum ImportError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Name(#[from] ReferenceError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     #[error("{what}: {source}")]
     Read { what: String, source: IoError },
     #[error("{what}: cannot be decompressed ({compression}): {source}")]
@@ -45,6 +47,11 @@ pub enum ImportError {
     #[error("a name is needed: `berthctl image import {what} NAME`")]
     NameNeeded { what: String },
 }
+
+/// Why a stream ended before its time, through no fault of its content.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Interrupted(pub String);
 
 /// How much came instead of what was announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

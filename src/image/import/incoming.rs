@@ -51,6 +51,42 @@ pub enum BlobSource {
     Compressed,
 }
 
+/// Where a layer is written to.
+pub(super) struct Places {
+    pub keep: Keep,
+    /// None where it is unpacked already.
+    pub destination: Option<Destination>,
+    pub kept: Kept,
+}
+
+/// What is there of a layer once it has been read.
+pub(super) struct Kept {
+    blob: PathBuf,
+    layer: Option<PathBuf>,
+}
+
+impl Layer<'_> {
+    /// All of it, verified.
+    pub(super) fn read(
+        self,
+        keep: Keep,
+        destination: Option<Destination>,
+        progress: &dyn Progress,
+    ) -> Result<Outcome, ImportError> {
+        let Layer { what, input, compression, digest, size, diff_id, .. } = self;
+        let reading = progress.begin(&what, size);
+        let job = Job { what: what.clone(), compression, keep, destination, size, progress: &*reading };
+        let outcome = job.run(input)?;
+        if let Some(expected) = digest.filter(|expected| *expected != outcome.blob.0) {
+            return Err(ImportError::Digest { what, expected, found: outcome.blob.0 });
+        }
+        if let Some(expected) = diff_id.filter(|expected| *expected != outcome.diff.0) {
+            return Err(ImportError::DiffId { what, expected, found: outcome.diff.0 });
+        }
+        Ok(outcome)
+    }
+}
+
 impl<'a> Incoming<'a> {
     /// Tidies up what killed imports left first.
     pub fn new(store: &'a Store, progress: &'a dyn Progress) -> Result<Self, StoreError> {
@@ -90,17 +126,34 @@ impl<'a> Incoming<'a> {
 
     /// Verifies a layer, and keeps of it what the store does not have.
     pub fn add_layer(&mut self, layer: Layer<'_>) -> Result<Outcome, ImportError> {
-        let Layer { what, input, compression, blob: source, digest, size, diff_id } = layer;
-        let unpacked = diff_id.as_ref().and_then(|id| self.layer_path(id));
-        if let (Some(diff_id), Some(digest), Some(size), true) = (diff_id, digest, size, unpacked.is_some())
-            && self.has_blob(&digest)
+        if let (Some(diff_id), Some(digest), Some(size)) = (layer.diff_id, layer.digest, layer.size)
+            && self.has_layer(&layer.what, &digest, &diff_id)
         {
-            self.progress.known(&what);
             return Ok(Outcome { blob: (digest, size), diff: (diff_id, 0) });
         }
-        self.progress.begin(&what, size);
-        let (blob_path, keep) = match source {
-            BlobSource::File(path) => (path, Keep::Nothing),
+        let Places { keep, destination, kept } = self.places(&layer)?;
+        let outcome = layer.read(keep, destination, self.progress)?;
+        self.keep(kept, &outcome);
+        Ok(outcome)
+    }
+
+    /// Whether a layer is there both packed and unpacked; if so, its reader need not come, and is told.
+    pub(super) fn has_layer(&self, what: &str, digest: &Digest, diff_id: &Digest) -> bool {
+        let there = self.layer_path(diff_id).is_some() && self.has_blob(digest);
+        if there {
+            self.progress.known(what);
+        }
+        there
+    }
+
+    pub(super) fn progress(&self) -> &'a dyn Progress {
+        self.progress
+    }
+
+    /// Makes room for what of the layer is to be kept.
+    pub(super) fn places(&mut self, layer: &Layer<'_>) -> Result<Places, StoreError> {
+        let (blob, keep) = match &layer.blob {
+            BlobSource::File(path) => (path.clone(), Keep::Nothing),
             BlobSource::Stream => {
                 let (path, file) = self.scratch.fresh_file()?;
                 (path, Keep::AsItIs(file))
@@ -110,7 +163,7 @@ impl<'a> Incoming<'a> {
                 (path, Keep::Zstd(file))
             }
         };
-        let (layer_path, destination) = match unpacked {
+        let (layer, destination) = match layer.diff_id.as_ref().and_then(|id| self.layer_path(id)) {
             Some(_) => (None, None),
             None => {
                 let (path, layer) = self.scratch.fresh_directory()?;
@@ -119,19 +172,15 @@ impl<'a> Incoming<'a> {
                 (Some(path), Some(Destination { layer, trash, notes }))
             }
         };
-        let job = Job { what: what.clone(), compression, keep, destination, size, progress: self.progress };
-        let outcome = job.run(input)?;
-        if let Some(expected) = digest.filter(|expected| *expected != outcome.blob.0) {
-            return Err(ImportError::Digest { what, expected, found: outcome.blob.0 });
-        }
-        if let Some(expected) = diff_id.filter(|expected| *expected != outcome.diff.0) {
-            return Err(ImportError::DiffId { what, expected, found: outcome.diff.0 });
-        }
-        self.blobs.entry(outcome.blob.0).or_insert(blob_path);
-        if let Some(path) = layer_path {
+        Ok(Places { keep, destination, kept: Kept { blob, layer } })
+    }
+
+    /// Notes what a layer's reader has verified.
+    pub(super) fn keep(&mut self, kept: Kept, outcome: &Outcome) {
+        self.blobs.entry(outcome.blob.0).or_insert(kept.blob);
+        if let Some(path) = kept.layer {
             self.layers.entry(outcome.diff.0).or_insert(path);
         }
-        Ok(outcome)
     }
 
     /// Notes an image whose blobs and layers have all been added.
@@ -156,6 +205,13 @@ impl<'a> Incoming<'a> {
         };
         self.images.push((entry, record.clone()));
         Ok(record)
+    }
+
+    /// Keeps with the image added last who has vouched for it.
+    pub fn vouch(&mut self, record: &ImageRecord) {
+        if let Some((_, last)) = self.images.last_mut() {
+            last.clone_from(record);
+        }
     }
 
     /// Everything at once: on the disk first, then in its place, and named last.

@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use super::super::Digest;
 use super::super::index::{Entry, NAME};
 use super::compression::Compression;
-use super::files::{Files, Found, blob_name};
-use super::incoming::{BlobSource, Layer, manifest_type, platform_of};
+use super::files::Files;
+use super::incoming::{manifest_type, platform_of};
+use super::origin::{Announced, Origin};
 use super::platform::Wanted;
 use super::{ImportError, Imported, Incoming, Naming};
 
@@ -73,8 +74,8 @@ fn named(
 }
 
 /// From an index down to the manifest for the platform. Also tells the index, by which people know such an image.
-fn choose(
-    files: &Files,
+pub fn choose(
+    origin: &dyn Origin,
     top: &Descriptor,
     wanted: Option<&Wanted>,
 ) -> Result<(Descriptor, Option<Digest>), ImportError> {
@@ -85,15 +86,18 @@ fn choose(
         }
         let digest = digest_of(&here)?;
         chosen_from.get_or_insert(digest);
-        let index: ImageIndex = json(&blob_name(&digest), &files.document(&digest)?)?;
+        let index: ImageIndex = json(&origin.what(&digest), &origin.manifest(&here)?)?;
         let manifests: Vec<Descriptor> = index.manifests().iter().filter(|it| !is_note(it)).cloned().collect();
         here = wanted.unwrap_or(&Wanted::host()).choose(&manifests)?.clone();
     }
-    Err(ImportError::Malformed { what: "index.json".into(), problem: "too many indexes in each other".into() })
+    Err(ImportError::Malformed {
+        what: origin.what(&digest_of(top)?),
+        problem: "too many indexes in each other".into(),
+    })
 }
 
-fn import_manifest(
-    files: &Files,
+pub fn import_manifest(
+    origin: &dyn Origin,
     descriptor: &Descriptor,
     chosen_from: Option<Digest>,
     name: &str,
@@ -101,11 +105,11 @@ fn import_manifest(
     into: &mut Incoming<'_>,
 ) -> Result<super::super::ImageRecord, ImportError> {
     let digest = digest_of(descriptor)?;
-    let text = files.document(&digest)?;
-    let manifest: ImageManifest = json(&blob_name(&digest), &text)?;
+    let text = origin.manifest(descriptor)?;
+    let manifest: ImageManifest = json(&origin.what(&digest), &text)?;
     let config_digest = digest_of(manifest.config())?;
-    let config_text = files.document(&config_digest)?;
-    let config: ImageConfiguration = json(&blob_name(&config_digest), &config_text)?;
+    let config_text = origin.config(manifest.config())?;
+    let config: ImageConfiguration = json(&origin.what(&config_digest), &config_text)?;
     let platform = platform_of(&config);
     if let Some(wanted) = wanted.filter(|wanted| !wanted.accepts(&platform)) {
         return Err(ImportError::Platform { wanted: wanted.to_string(), found: vec![platform] });
@@ -114,11 +118,11 @@ fn import_manifest(
     if diff_ids.len() != manifest.layers().len() {
         let problem =
             format!("{} layers, but {} diff ids in its configuration", manifest.layers().len(), diff_ids.len());
-        return Err(ImportError::Malformed { what: blob_name(&digest), problem });
+        return Err(ImportError::Malformed { what: origin.what(&digest), problem });
     }
-    for (layer, diff_id) in manifest.layers().iter().zip(diff_ids) {
-        import_layer(files, layer, diff_id, into)?;
-    }
+    let layers = manifest.layers().iter().zip(diff_ids);
+    let layers = layers.map(|(layer, diff_id)| announced(origin, layer, diff_id)).collect::<Result<_, _>>()?;
+    into.add_layers(origin, layers)?;
     into.add_blob(&config_text)?;
     into.add_blob(&text)?;
     let media_type = manifest_type(manifest.media_type().as_ref());
@@ -127,24 +131,13 @@ fn import_manifest(
     into.add_image(entry, &config)
 }
 
-fn import_layer(files: &Files, layer: &Descriptor, diff_id: &str, into: &mut Incoming<'_>) -> Result<(), ImportError> {
+fn announced(origin: &dyn Origin, layer: &Descriptor, diff_id: &str) -> Result<Announced, ImportError> {
     let digest = digest_of(layer)?;
-    let what = blob_name(&digest);
-    let malformed =
-        |error: super::super::DigestError| ImportError::Malformed { what: what.clone(), problem: error.to_string() };
-    let diff_id = diff_id.parse().map_err(malformed)?;
-    let Found { mut file, ours, .. } = files.open(&what)?;
-    let compression = sniff(&mut file, &what)?;
-    into.add_layer(Layer {
-        input: Box::new(file),
-        compression,
-        blob: ours.map_or(BlobSource::Stream, BlobSource::File),
-        digest: Some(digest),
-        size: Some(layer.size()),
-        diff_id: Some(diff_id),
-        what,
-    })?;
-    Ok(())
+    let malformed = |error: super::super::DigestError| ImportError::Malformed {
+        what: origin.what(&digest),
+        problem: error.to_string(),
+    };
+    Ok(Announced { digest, size: layer.size(), diff_id: diff_id.parse().map_err(malformed)? })
 }
 
 /// By content, not by media type: what counts is that the diff id comes out right.
@@ -159,7 +152,7 @@ pub fn json<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T, ImportErr
     serde_json::from_slice(text).map_err(|source| ImportError::Json { what: what.to_owned(), source })
 }
 
-fn digest_of(descriptor: &Descriptor) -> Result<Digest, ImportError> {
+pub fn digest_of(descriptor: &Descriptor) -> Result<Digest, ImportError> {
     let text = descriptor.digest().to_string();
     text.parse().map_err(|error: super::super::DigestError| ImportError::Malformed {
         what: "a descriptor".into(),
@@ -171,11 +164,11 @@ fn annotation(descriptor: &Descriptor, key: &str) -> Option<String> {
     descriptor.annotations().as_ref().and_then(|annotations: &HashMap<_, _>| annotations.get(key)).cloned()
 }
 
-fn is_note(descriptor: &Descriptor) -> bool {
+pub fn is_note(descriptor: &Descriptor) -> bool {
     annotation(descriptor, NOTE).is_some()
 }
 
-fn is_index(descriptor: &Descriptor) -> bool {
+pub fn is_index(descriptor: &Descriptor) -> bool {
     let media_type = descriptor.media_type().to_string();
     media_type.contains("image.index") || media_type.contains("manifest.list")
 }

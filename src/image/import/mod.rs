@@ -1,27 +1,30 @@
 //! From a file, a directory or a stream to images in the store.
 
-mod compression;
+pub(super) mod compression;
 mod docker;
 mod error;
 mod files;
 mod incoming;
-mod layout;
+mod layers;
+pub(super) mod layout;
 mod manifest;
+mod origin;
 mod pipeline;
-mod platform;
+pub(super) mod platform;
 mod progress;
 mod source;
 
 use std::path::Path;
 
-pub use error::{Amount, ImportError};
-pub use incoming::Incoming;
-pub use progress::{Progress, Silent};
+pub use error::{Amount, ImportError, Interrupted};
+pub use incoming::{BlobSource, Incoming};
+pub use origin::{Announced, Opened, Origin};
+pub use progress::{Progress, Reading, Silent};
 
 use super::{ImageRecord, Reference, Store};
 use compression::Compression;
 use files::Files;
-use incoming::{BlobSource, Layer};
+use incoming::Layer;
 use platform::Wanted;
 use source::{Format, Source};
 
@@ -60,9 +63,9 @@ impl Store {
             Source::Stream(stream) => match stream.format {
                 Format::Image => {
                     let what = stream.what.clone();
-                    progress.begin(&what, stream.size);
+                    let reading = progress.begin(&what, stream.size);
                     let compression = stream.compression;
-                    let files = Files::spool(&what, stream.into_input(Some(progress)), compression, &mut incoming)?;
+                    let files = Files::spool(&what, stream.into_input(Some(&*reading)), compression, &mut incoming)?;
                     import_files(&what, &files, &naming, wanted.as_ref(), &mut incoming)?
                 }
                 Format::RootFileSystem => import_root(stream, &naming, wanted, &mut incoming)?,

@@ -12,7 +12,7 @@ use super::super::digest::Hasher;
 use super::super::unpack::{Archive, Destination, UnpackError, unpack};
 use super::compression::Compression;
 use super::error::Amount;
-use super::{ImportError, Progress};
+use super::{ImportError, Interrupted, Reading};
 
 /// Just below the allocator's threshold for mapping memory afresh each time.
 const PIECE: usize = 120 << 10;
@@ -42,7 +42,7 @@ pub struct Job<'a> {
     pub destination: Option<Destination>,
     /// Announced bytes of the stream; one more is an error at once.
     pub size: Option<u64>,
-    pub progress: &'a dyn Progress,
+    pub progress: &'a dyn Reading,
 }
 
 /// What went through.
@@ -95,6 +95,8 @@ fn read_error(what: String, compression: Compression, size: Option<u64>, source:
             ImportError::Size { what, expected, found: Amount::More }
         }
         (Compression::Plain, _) => ImportError::Read { what, source },
+        // Not what came is wrong, but that no more of it does.
+        _ if source.get_ref().is_some_and(|inner| inner.is::<Interrupted>()) => ImportError::Read { what, source },
         _ => ImportError::Decompress { what, compression: compression.name(), source },
     }
 }
@@ -159,7 +161,7 @@ fn read_piece(input: &mut dyn Read) -> IoResult<Piece> {
 struct Taps<'a> {
     sender: Option<SyncSender<Piece>>,
     left: Option<u64>,
-    progress: &'a dyn Progress,
+    progress: &'a dyn Reading,
 }
 
 struct Tapped<'a, R> {

@@ -1,22 +1,31 @@
 //! Who is told how far an import is.
 
-/// Called from the importing thread, often; it should return at once.
-pub trait Progress {
+/// Asked once for everything that is read; several things may be read at once.
+pub trait Progress: Sync {
     /// What is read from now on, and its size in bytes where it is known.
-    fn begin(&self, what: &str, size: Option<u64>);
-
-    /// So many more bytes of it have been read.
-    fn advance(&self, bytes: u64);
+    fn begin(&self, what: &str, size: Option<u64>) -> Box<dyn Reading>;
 
     /// It was in the store already and is not read.
     fn known(&self, what: &str);
+}
+
+/// One thing being read, until it is dropped.
+pub trait Reading: Send + Sync {
+    /// So many more bytes of it have been read. Called often; it should return at once.
+    fn advance(&self, bytes: u64);
 }
 
 /// Nobody.
 pub struct Silent;
 
 impl Progress for Silent {
-    fn begin(&self, _what: &str, _size: Option<u64>) {}
-    fn advance(&self, _bytes: u64) {}
+    fn begin(&self, _what: &str, _size: Option<u64>) -> Box<dyn Reading> {
+        Box::new(Silent)
+    }
+
     fn known(&self, _what: &str) {}
+}
+
+impl Reading for Silent {
+    fn advance(&self, _bytes: u64) {}
 }

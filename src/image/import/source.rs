@@ -7,7 +7,7 @@ use super::super::error::At;
 use super::super::unpack::{Archive, UnpackError};
 use super::compression::Compression;
 use super::files::Files;
-use super::{ImportError, Progress};
+use super::{ImportError, Reading};
 
 /// The first entry's headers lie within this much of any compressed archive: one block of zstd, of bzip-free xz.
 const HEAD: u64 = 1 << 20;
@@ -66,14 +66,14 @@ impl Stream {
         Ok(Stream { what, size, compression, format, head, rest })
     }
 
-    pub fn into_input(self, progress: Option<&dyn Progress>) -> impl Read {
+    pub fn into_input(self, progress: Option<&dyn Reading>) -> impl Read {
         Counted { input: Cursor::new(self.head).chain(self.rest), progress }
     }
 }
 
 struct Counted<'a, R> {
     input: R,
-    progress: Option<&'a dyn Progress>,
+    progress: Option<&'a dyn Reading>,
 }
 
 impl<R: Read> Read for Counted<'_, R> {

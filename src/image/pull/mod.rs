@@ -1,0 +1,137 @@
+//! From a registry to an image in the store. Nothing of it is visible before all of it is there.
+
+mod document;
+mod error;
+mod origin;
+mod signatures;
+
+use std::path::PathBuf;
+
+use super::import::layout;
+use super::import::platform::Wanted;
+use super::import::{Imported, Incoming, Progress};
+use super::index::{Entry, Index};
+use super::trust::{Candidate, FullName, Requirement, Trust, Verified};
+use super::{Digest, Logins, Patience, Reference, Registries, Repository, Store, Whereabouts};
+use crate::Scope;
+use origin::RegistryOrigin;
+use signatures::Signatures;
+
+pub use error::PullError;
+
+/// What a person may say about a pull.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PullOptions {
+    /// `linux/arm64`: which image of an index. Without it, this machine's.
+    pub platform: Option<String>,
+    pub patience: Patience,
+    /// Whoever vouches for it: nobody is asked (`--insecure image-signature`).
+    pub unverified: bool,
+}
+
+impl Store {
+    pub fn pull(&self, reference: &str, options: &PullOptions, progress: &dyn Progress) -> Result<Imported, PullError> {
+        let parsed: Reference = reference.parse()?;
+        let named = |source| PullError::Image { name: reference.to_owned(), source };
+        let wanted = options.platform.as_deref().map(Wanted::parse).transpose().map_err(named)?;
+        let settings = &self.scope().shared_settings();
+        let registries = Registries::load(settings)?;
+        let logins = Logins::of_environment(registries.credential_helpers());
+        let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options, wanted.as_ref())?;
+        let name = full_name(&whereabouts.repository, &parsed);
+        let wrong = |source| PullError::Image { name: name.clone(), source };
+
+        let top = origin.top().map_err(wrong)?;
+        let (descriptor, chosen_from) = layout::choose(&origin, &top, wanted.as_ref()).map_err(wrong)?;
+        let chosen_from = chosen_from.or(origin.chosen_from());
+        let digest = layout::digest_of(&descriptor).map_err(wrong)?;
+        let manifest = origin.kept_manifest(&descriptor).map_err(wrong)?;
+        let verified = self.verify(&name, options, &origin, (digest, &manifest))?;
+
+        let mut incoming = Incoming::new(self, progress)?;
+        let wanted = wanted.as_ref();
+        let record = layout::import_manifest(&origin, &descriptor, chosen_from, &name, wanted, &mut incoming);
+        let mut record = record.map_err(wrong)?;
+        record.verified = Some(verified);
+        incoming.vouch(&record);
+        incoming.commit()?;
+        Ok(Imported { name, record })
+    }
+
+    /// Whether the image may come in, and who says so: asked before any of its layers is fetched.
+    fn verify(
+        &self,
+        name: &str,
+        options: &PullOptions,
+        origin: &RegistryOrigin<'_>,
+        (digest, manifest): (Digest, &[u8]),
+    ) -> Result<Verified, PullError> {
+        let full: FullName = name.parse()?;
+        let requirement = match options.unverified {
+            true => Requirement::skipped(full),
+            false => Trust::load(self.scope())?.decide(&full),
+        };
+        let index = match requirement.needs_signatures() {
+            true => {
+                origin.index().map_err(|source| PullError::Image { name: name.to_owned(), source: source.into() })?
+            }
+            false => None,
+        };
+        let candidate = match &index {
+            Some((of_index, text)) => Candidate { digest: *of_index, manifest: text, chosen: Some((digest, manifest)) },
+            None => Candidate { digest, manifest, chosen: None },
+        };
+        let certificates = certificate_directories(self.scope());
+        let source = Signatures { repository: origin.repository(), certificates };
+        Ok(requirement.verify(&candidate, &source)?)
+    }
+
+    /// The first place that has the image, in the order the settings say.
+    fn locate(
+        &self,
+        reference: &Reference,
+        registries: &Registries,
+        logins: &Logins,
+        options: &PullOptions,
+        platform: Option<&Wanted>,
+    ) -> Result<(Whereabouts, RegistryOrigin<'_>), PullError> {
+        let index = Index::load(&self.oci())?;
+        let tag = reference.tag().unwrap_or("latest").to_owned();
+        let wanted = reference.digest().map_or(tag, Digest::to_string);
+        let mut failures = Vec::new();
+        for whereabouts in registries.resolve(reference)? {
+            let name = full_name(&whereabouts.repository, reference);
+            let known = index.named(&name).filter(|entry| self.is_for(entry, platform));
+            for place in &whereabouts.places {
+                let certificates = certificate_directories(self.scope());
+                let found = Repository::new(place.clone(), logins, certificates, options.patience)
+                    .and_then(|repository| RegistryOrigin::find(self, repository, &wanted, known));
+                match found {
+                    Ok(origin) => return Ok((whereabouts, origin)),
+                    Err(error) => failures.push(error),
+                }
+            }
+        }
+        Err(PullError::Nowhere { name: reference.to_string(), failures })
+    }
+
+    fn is_for(&self, entry: &Entry, platform: Option<&Wanted>) -> bool {
+        let host = Wanted::host();
+        let record = self.record(&entry.manifest);
+        record.is_ok_and(|record| platform.unwrap_or(&host).accepts(&record.platform))
+    }
+}
+
+/// By its digest an image is called so too: what a tag says of it, nobody has checked.
+fn full_name(repository: &str, reference: &Reference) -> String {
+    match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => format!("{repository}@{digest}"),
+        (None, tag) => format!("{repository}:{}", tag.unwrap_or("latest")),
+    }
+}
+
+/// `certs.d` of the tools that share them.
+pub fn certificate_directories(scope: &Scope) -> Vec<PathBuf> {
+    let containers = &scope.shared_settings();
+    vec![containers.join("certs.d"), containers.with_file_name("docker").join("certs.d")]
+}
