@@ -185,13 +185,16 @@ fn a_token_server_is_asked_once_an_image_with_and_without_a_login() {
 
 #[test]
 #[ignore = "host ring: make check"]
-fn without_a_word_to_the_contrary_an_unverified_image_is_refused() {
+fn what_the_shared_policy_rejects_is_refused_unless_that_hole_is_opened_by_its_name() {
     let host = registries();
-    host.push("un/verified", 1, "amd64", PLAIN, "localhost:5000/un/verified:1");
-    let refused = host.run("berthctl pull localhost:5000/un/verified:1");
-    assert!(refused.stderr.contains("is refused") && refused.stderr.contains("--insecure image-signature"));
+    host.push("rejected/image", 1, "amd64", PLAIN, "localhost:5000/rejected/image:1");
+    let refused = host.run("berthctl pull localhost:5000/rejected/image:1");
+    assert!(refused.stderr.contains("policy.json") && refused.stderr.contains("is refused"), "{refused:?}");
     refused.exits(1);
-    host.run("berthctl image inspect localhost:5000/un/verified:1").exits(1);
+    host.run("berthctl image inspect localhost:5000/rejected/image:1").exits(1);
+    host.pull("localhost:5000/rejected/image:1").ok();
+    let inspected = host.run("berthctl image inspect localhost:5000/rejected/image:1").ok();
+    assert!(inspected.contains("image-signature"), "{inspected}");
 }
 
 #[test]
@@ -239,4 +242,36 @@ fn the_environment_s_proxy_is_the_way_to_a_registry() {
     host.run(&format!("{trusted} NO_PROXY=.test {PULL} beyond.test:5002/open/proxied")).exits(1);
     let wrong = host.run(&format!("HTTPS_PROXY=ftp://a:secret@b {PULL} beyond.test:5002/open/proxied"));
     assert!(wrong.stderr.contains("HTTPS_PROXY") && !wrong.stderr.contains("secret"), "{}", wrong.stderr);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn only_what_a_trusted_key_has_signed_comes_in_and_the_record_says_which() {
+    let host = registries();
+    for name in ["signed/right", "signed/wrong", "signed/not"] {
+        host.push(name, 2, "amd64", PLAIN, &format!("localhost:5000/{name}:1"));
+    }
+    host.run(
+        "set -e; cd /srv/reg; export COSIGN_PASSWORD=
+        for key in ours theirs; do cosign generate-key-pair --output-key-prefix $key >/dev/null 2>&1; done
+        sign() {
+            digest=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' docker://localhost:5000/$2:1)
+            cosign sign --yes --tlog-upload=false --allow-http-registry --allow-insecure-registry --key $1.key localhost:5000/$2@$digest >&2
+        }
+        sign ours signed/right; sign theirs signed/wrong
+        berthctl trust add localhost:5000/signed ours.pub",
+    )
+    .ok();
+    host.run("berthctl pull localhost:5000/signed/right:1").ok();
+    assert_eq!(host.run("berthctl run localhost:5000/signed/right:1").ok(), "signed/right amd64 1");
+    let inspected = host.run("berthctl image inspect localhost:5000/signed/right:1").ok();
+    assert!(inspected.contains("cosign") && inspected.contains("trust/localhost"), "{inspected}");
+    for name in ["signed/wrong", "signed/not"] {
+        let refused = host.run(&format!("berthctl pull localhost:5000/{name}:1"));
+        assert!(refused.stderr.contains("berthctl trust"), "{refused:?}");
+        refused.exits(1);
+        host.run(&format!("berthctl image inspect localhost:5000/{name}:1")).exits(1);
+    }
+    host.run("berthctl trust allow localhost:5000/signed/not && berthctl pull localhost:5000/signed/not:1").ok();
+    host.run("berthctl trust remove localhost:5000/signed; berthctl trust remove localhost:5000/signed/not").ok();
 }

@@ -31,6 +31,10 @@ for port in 5001 5002 5003 5004; do
     mkdir -p "/etc/containers/certs.d/localhost:$port"
     cp ca.crt "/etc/containers/certs.d/localhost:$port/"
 done
+cat >/etc/containers/policy.json <<'JSON'
+{"default": [{"type": "insecureAcceptAnything"}],
+ "transports": {"docker": {"localhost:5000/rejected": [{"type": "reject"}]}}}
+JSON
 cat >/etc/containers/registries.conf.d/tests.conf <<'CONF'
 unqualified-search-registries = ["localhost:5000"]
 [[registry]]
