@@ -83,10 +83,14 @@ unchanged() {
     return 1
 }
 patient() {
-    local pid caught deadline=$((SECONDS + 30))
+    local pid payload caught deadline=$((SECONDS + 60))
     pid=$(systemctl show --value -p MainPID $1)
-    [[ $(cat /proc/$pid/comm 2>/dev/null) != berth-init ]] || until pid=$(pgrep -P $pid); do sleep 0.01; done
-    while caught=$(sed -n 's/^SigCgt:\t/0x/p' /proc/$pid/status 2>/dev/null) && [[ $caught ]] && ! ((caught & 0x4000)); do
+    while [[ -d /proc/$pid ]]; do
+        payload=$pid
+        # Or will be: the program is executed once systemd has been told.
+        [[ $(cat /proc/$pid/comm 2>/dev/null) != berth-init ]] || payload=$(pgrep -P $pid | head -n 1)
+        caught=$(sed -n 's/^SigCgt:\t/0x/p' /proc/$payload/status 2>/dev/null)
+        [[ -z $caught ]] || ! ((caught & 0x4000)) || return 0
         ((SECONDS < deadline)) || { echo "the payload of $1 does not catch SIGTERM"; exit 1; }
         sleep 0.01
     done

@@ -64,6 +64,7 @@ fn the_container_s_process_killed_at_any_step_of_its_set_up_leaves_nothing() {
             r#"{BORN}
 for word in {words}; do
     {KILLING}
+    journalctl --sync; journalctl -q -n 0 --cursor-file=/run/faults/cursor
     born {TOUCHING} $kill
     wait $tracer
     grep -q '^+++ killed by SIGKILL' /run/faults/inside || {{ echo "step $step: not killed"; tail -n 3 /run/faults/inside; exit 1; }}
@@ -72,7 +73,12 @@ for word in {words}; do
     until settled $unit; [[ $state == failed ]]; do
         ((SECONDS < deadline)) || {{ echo "step $step: the unit is $state"; exit 1; }}
     done
+    # The executor's last message may come when it has gone, and systemd then does not know whose it was.
     status=$(systemctl show --value -p StatusText $unit)
+    if [[ ! $status ]]; then
+        journalctl --sync
+        status=$(journalctl -q -o cat -u $unit --cursor-file=/run/faults/cursor SYSLOG_IDENTIFIER=victim | head -n 1)
+    fi
     early="the container's first process ended before it was set up"
     # Until all was ready the executor is there to tell; later it is the unit's main process itself, or just not yet.
     # A recvmsg that strace came into counts twice, or not: it is the first of them, or the one after all is ready.
