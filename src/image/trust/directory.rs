@@ -1,8 +1,10 @@
 //! `/etc/berth/trust`: for each prefix a directory of its name, with keys, or with a file `allow`.
 //!
-//!     docker.io/library/release.asc       OpenPGP, for simple signing; .gpg if it is binary
-//!     quay.io/x/y/cosign.pub              PEM, for cosign
-//!     localhost:5000/allow                unsigned images are accepted
+//! ```text
+//! docker.io/library/release.asc       OpenPGP, for simple signing; .gpg if it is binary
+//! quay.io/x/y/cosign.pub              PEM, for cosign
+//! localhost:5000/allow                unsigned images are accepted
+//! ```
 //!
 //! The longest prefix decides alone. Where keys and `allow` stand side by side, one of the keys must have signed.
 
