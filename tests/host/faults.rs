@@ -85,7 +85,7 @@ unchanged() {
 patient() {
     local pid payload caught deadline=$((SECONDS + 60))
     pid=$(systemctl show --value -p MainPID $1)
-    while [[ -d /proc/$pid ]]; do
+    while [[ $pid && -d /proc/$pid ]]; do
         payload=$pid
         # Or will be: the program is executed once systemd has been told.
         [[ $(cat /proc/$pid/comm 2>/dev/null) != berth-init ]] || payload=$(pgrep -P $pid | head -n 1)
