@@ -18,3 +18,7 @@ pub mod sys;
 pub mod unit;
 
 pub use scope::Scope;
+
+/// musl's own maps and unmaps memory a hundred times before a verb of `berthctl` has read its options.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -65,6 +65,23 @@ impl Container {
         }
         names
     }
+
+    /// What a verbatim section assigns to a key, the last assignment alone.
+    pub fn assigned(&self, section: VerbatimSection, key: &str) -> &[String] {
+        let found = |setting: &&VerbatimSetting| setting.section == section && setting.key == key;
+        self.verbatim.iter().rfind(found).map(|setting| setting.values.as_slice()).unwrap_or_default()
+    }
+
+    /// `Restart=`, as systemd.service(5) has it.
+    pub fn restart_policy(&self) -> &str {
+        self.assigned(VerbatimSection::Service, "Restart").last().map_or("no", String::as_str)
+    }
+
+    /// Whether there is an end after which systemd starts it again by itself.
+    pub fn may_restart(&self) -> bool {
+        let forced = !self.assigned(VerbatimSection::Service, "RestartForceExitStatus").is_empty();
+        forced || self.boot || self.restart_policy() != "no"
+    }
 }
 
 /// Where the root file system comes from.

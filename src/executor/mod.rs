@@ -39,6 +39,7 @@ mod scoped;
 mod sealed;
 mod start;
 mod stop;
+mod sweep;
 mod writable;
 
 pub use claim::Claim;
@@ -46,7 +47,8 @@ pub use error::Error;
 pub use join::{Joined, Request, join};
 pub use restart::{DESCRIPTION, DROP_INS};
 pub use scoped::Caller;
-pub use stop::{Keep, forget, tidy};
+pub use stop::{Keep, NO_HANDLER, forget, tidy};
+pub use sweep::{loaded_unit, sweep};
 
 use start::Kind;
 
@@ -54,7 +56,7 @@ use crate::Scope;
 use crate::config::{ContainerName, NameError};
 
 const USAGE: &str =
-    "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | bare FILE";
+    "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | sweep | bare FILE";
 
 /// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
 pub fn main() -> i32 {
@@ -71,6 +73,10 @@ pub fn main() -> i32 {
             Err(error) => Err(error),
         },
         ["stop-post", name] => named(name).and_then(|name| stop::stop_post(&scope, &name)),
+        ["sweep"] => {
+            sweep::sweep_ended(&scope);
+            Ok(())
+        }
         _ => Err(Error::Usage(USAGE.to_owned())),
     };
     match done {

@@ -22,17 +22,11 @@ pub fn is_to_come(scope: &Scope, name: &ContainerName, unit: &str) -> bool {
     let file = scope.container_states().join(name.as_str()).join(DESCRIPTION);
     let Ok(sources) = Sources::from_file(&file, name.clone()) else { return false };
     let Ok(container) = sources.parse() else { return false };
-    let values = |key: &str| {
-        let found = |setting: &&crate::config::VerbatimSetting| {
-            setting.section == VerbatimSection::Service && setting.key == key
-        };
-        container.verbatim.iter().rfind(found).map(|setting| setting.values.as_slice()).unwrap_or_default()
-    };
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let end =
         End { result: &variable("SERVICE_RESULT"), code: &variable("EXIT_CODE"), status: &variable("EXIT_STATUS") };
-    let policy = values("Restart").last().map_or("no", String::as_str);
-    let wanted = end.restarts(policy) || !values("RestartForceExitStatus").is_empty();
+    let forced = !container.assigned(VerbatimSection::Service, "RestartForceExitStatus").is_empty();
+    let wanted = forced || end.restarts(container.restart_policy());
     wanted && !is_being_stopped(unit)
 }
 

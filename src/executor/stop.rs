@@ -58,11 +58,13 @@ pub fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error
 
 /// The kernel drops signals to the first process of a PID namespace that it does not handle (pid_namespaces(7)), so
 /// that systemd's patience ends before the payload does.
+pub const NO_HANDLER: &str = "PID 1 ignores its stop signal, having no handler for it; set init = true";
+
 fn explain_kill(started: Option<&Started>) {
     let is = |variable: &str, value: &str| std::env::var(variable).is_ok_and(|found| found == value);
     let out_of_patience = is("SERVICE_RESULT", "timeout") && is("EXIT_CODE", "killed") && is("EXIT_STATUS", "KILL");
     if out_of_patience && started.is_some_and(|started| !started.init) {
-        eprintln!("PID 1 ignores its stop signal, having no handler for it; set init = true");
+        eprintln!("{NO_HANDLER}");
     }
 }
 

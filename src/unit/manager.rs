@@ -14,6 +14,7 @@ use crate::scope::Manager as Whose;
 const SERVICE: &str = "org.freedesktop.systemd1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE_UNIT: &str = "org.freedesktop.systemd1.Service";
 const SUBSCRIBED: &str = "org.freedesktop.systemd1.AlreadySubscribed";
 const NOT_LOADED: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
@@ -91,6 +92,10 @@ pub struct Ended {
 }
 
 impl Ended {
+    pub fn is_killed(self) -> bool {
+        (self.code, self.status) == (libc::CLD_KILLED, libc::SIGKILL)
+    }
+
     /// As a shell says it: 128+N for signal N.
     pub fn exit_code(self) -> i32 {
         if self.code == libc::CLD_EXITED { self.status } else { 128 + self.status }
@@ -322,9 +327,8 @@ impl Systemd {
     }
 
     async fn ended(&self, path: &OwnedObjectPath) -> Option<Ended> {
-        let service = "org.freedesktop.systemd1.Service";
-        let code = self.property(path, service, "ExecMainCode").await.ok().filter(|code| *code != 0)?;
-        let status = self.property(path, service, "ExecMainStatus").await.ok()?;
+        let code = self.property(path, SERVICE_UNIT, "ExecMainCode").await.ok().filter(|code| *code != 0)?;
+        let status = self.property(path, SERVICE_UNIT, "ExecMainStatus").await.ok()?;
         Some(Ended { code, status })
     }
 }
@@ -353,6 +357,12 @@ impl Transient<'_> {
     /// Until the unit is down again, which was started with `AddRef=` so that it can still be asked.
     pub async fn until_ended(&self) -> Result<Option<Ended>, ManagerError> {
         self.systemd.until_over(&self.unit).await
+    }
+
+    /// Whether systemd has waited for its stop in vain, and killed it.
+    pub async fn timed_out(&self) -> Result<bool, ManagerError> {
+        let path = self.systemd.manager.load_unit(&self.unit).await?;
+        Ok(self.systemd.property::<String>(&path, SERVICE_UNIT, "Result").await? == "timeout")
     }
 }
 

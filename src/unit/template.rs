@@ -13,6 +13,9 @@ use crate::image::ImageRecord;
 /// Names of transient units begin so.
 pub const TRANSIENT: &str = "berth-run-";
 
+/// Takes back what ended transient containers have left, a moment after it is started.
+pub const SWEEP: &str = "berth-sweep.timer";
+
 pub const EXECUTOR: &str = "/usr/lib/berth/berth-executor";
 
 /// Every setting but the command lines, which name the container in another way in a transient unit.
@@ -65,6 +68,16 @@ pub fn transient(
     all.extend(properties(container, image)?);
     let names = Names { unit, instance: name.as_str() };
     all.into_iter().map(|property| property.expand(&names).map_err(TransientError::from)).collect()
+}
+
+/// For a transient unit that `berthctl run` stands by and tidies up after. What spawning `ExecStopPost=` costs systemd is
+/// a third of what the whole unit does; instead [`SWEEP`] looks a moment later whether that `berthctl` was there.
+pub fn attended(settings: &mut Vec<Property>, name: &ContainerName) {
+    let own: Vec<Property> =
+        commands(&[], name.as_str()).into_iter().filter(|property| property.name() == "ExecStopPost").collect();
+    settings.retain(|property| !own.contains(property));
+    let sweep = || Value::Words(vec![Specified::literal(SWEEP)]);
+    settings.extend([set("OnSuccess", sweep()), set("OnFailure", sweep())]);
 }
 
 /// What the template itself says of a setting that adds to a list.

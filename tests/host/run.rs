@@ -88,11 +88,41 @@ fn a_toml_file_anywhere_is_run() {
 #[test]
 #[ignore = "host ring: make check"]
 fn the_service_outlives_a_killed_berthctl() {
-    let script = "berthctl run --name outlives --rootfs /srv/busybox -- sleep 1000 & client=$!
+    let script = "berthctl run --name outlives --rootfs /srv/busybox -- sleep 1000 >/dev/null 2>&1 & client=$!
         until [ \"$(systemctl is-active berth-run-outlives.service)\" = active ]; do sleep 0.05; done
-        kill -9 $client; sleep 0.3; systemctl is-active berth-run-outlives.service
-        systemctl kill -s KILL berth-run-outlives.service";
+        kill -9 $client; sleep 0.3; systemctl is-active berth-run-outlives.service";
     assert_eq!(host().run(script).ok().lines().last(), Some("active"));
+    // Nobody stands by it any more. systemd itself has what it leaves taken back.
+    let range = host().run("cat /run/berth/state/containers/outlives/range").ok();
+    let lock = format!("/run/systemd/nspawn-uid/{}", range.split(' ').next().unwrap());
+    let traces = format!("ls -d {lock} /run/berth/state/containers/outlives /var/lib/berth/writable/outlives 2>&1");
+    assert!(!host().run(&traces).ok().contains("No such file"));
+    host().run("systemctl kill -s KILL berth-run-outlives.service").ok();
+    eventually(|| {
+        let left = host().run(&traces).stdout;
+        if left.matches("No such file").count() == 3 { Ok(()) } else { Err(left) }
+    });
+}
+
+/// Where somebody stands by, no process of berth's is started at the end; where systemd may restart it, one is.
+#[test]
+#[ignore = "host ring: make check"]
+fn a_run_in_the_foreground_is_tidied_up_by_whoever_stands_by() {
+    let script = |name: &str, options: &str| {
+        format!(
+            "berthctl run --name {name} {options} --rootfs /srv/busybox -- sleep 1000 & client=$!
+            until [ \"$(systemctl is-active berth-run-{name}.service)\" = active ]; do sleep 0.05; done
+            systemctl show -p ExecStopPost -p OnSuccess -p OnFailure berth-run-{name}.service
+            systemctl kill -s KILL berth-run-{name}.service; wait $client
+            ls /run/berth/state/containers /var/lib/berth/writable | grep ^{name}"
+        )
+    };
+    let shown = host().run(&script("run-attended", "")).stdout;
+    assert_eq!(shown, "OnSuccess=berth-sweep.timer\nOnFailure=berth-sweep.timer\n");
+    let restarted = script("run-restarted", "--property Restart=on-abort --property RestartSec=1d");
+    let shown = host().run(&restarted.replace("wait $client", "systemctl stop berth-run-run-restarted; wait $client"));
+    assert!(shown.stdout.contains("stop-post run-restarted"), "{shown:?}");
+    assert!(!shown.stdout.contains("berth-sweep"), "{shown:?}");
 }
 
 #[test]
@@ -221,9 +251,9 @@ fn a_run_takes_back_what_killed_ones_have_left() {
     host().run("berthctl run -d --name run-lives --rootfs /srv/busybox -- sleep 1000").ok();
     let script = "cd /run/berth/state/containers; mkdir -p run-swept/container.toml.d run-bare run-held
         for name in run-swept run-held; do echo 'rootfs = \"/\"' >$name/container.toml; done
-        mkdir run-young; exec 9<run-held; flock 9; touch -d '1 hour ago' run-swept run-bare run-held
+        exec 9<run-held; flock 9; touch -d '1 hour ago' run-swept run-bare run-held
         berthctl run --rootfs /srv/busybox -- true || exit 1
-        ls | grep -E '^run-(swept|bare|held|lives|young)$'; rm -r run-held run-young";
-    assert_eq!(host().run(script).ok(), "run-held\nrun-lives\nrun-young");
+        ls | grep -E '^run-(swept|bare|held|lives)$'; exec 9<&-; rm -r run-held";
+    assert_eq!(host().run(script).ok(), "run-held\nrun-lives");
     host().run("berthctl kill -s KILL run-lives; berthctl stop run-lives").ok();
 }

@@ -12,7 +12,7 @@ use super::unit::{Unit, borrowed};
 use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
-use crate::config::{ContainerName, Notify};
+use crate::config::{Container, ContainerName, Notify};
 use crate::executor::{self, Claim};
 use crate::machine::{Signals, attend_until, expect_moves};
 use crate::unit::manager::{Ended, ManagerError};
@@ -27,7 +27,7 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
         }
         false => (None, our_own(options.interactive)?),
     };
-    let mut unit = Unit::new(prepared)?;
+    let mut unit = Unit::new(prepared, true)?;
     unit.descriptors = Some(descriptors);
     let by_payload = prepared.container.notify == Notify::Container;
     // The bus is spoken to beside the loop over the terminal and signals; its end is the end of this pipe.
@@ -40,7 +40,7 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
         let signalled = &signalled;
         threads.spawn(move || {
             // Nobody listens only where the other side has failed already.
-            let _ = tell.send(supervise(scope, unit, reservation, by_payload, signalled, not_yet));
+            let _ = tell.send(supervise(scope, unit, reservation, &prepared.container, signalled, not_yet));
             drop(held_open);
         });
         // A payload that is to say that it is ready may want to be typed to before it does.
@@ -52,8 +52,9 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
     code
 }
 
-/// What ExecStopPost= has not done. Linux counts the kills of a cgroup (`kill_seq`) and takes a process that is cloned
-/// into it for a latecomer of an earlier kill: after `systemctl kill -s KILL` it may die with the payload.
+/// A unit that systemd may restart has its ExecStopPost=, as one that nobody stands by; of the others all is left. Linux
+/// counts the kills of a cgroup (`kill_seq`) and takes a process that is cloned into it for a latecomer of an earlier
+/// kill: after `systemctl kill -s KILL` ExecStopPost= may die with the payload.
 fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Failure> {
     if !scope.container_states().join(name.as_str()).exists() {
         return Ok(());
@@ -77,7 +78,7 @@ fn supervise(
     scope: &Scope,
     unit: Unit,
     reservation: Reservation,
-    by_payload: bool,
+    container: &Container,
     signalled: &Signalled,
     not_yet: OwnedFd,
 ) -> Result<i32, Failure> {
@@ -95,10 +96,15 @@ fn supervise(
             let _ = systemd.kill(&signalled.unit, "main", signal).await;
         }
         let ended = transient.until_ended().await?;
+        if ended.is_some_and(Ended::is_killed) && !container.init && transient.timed_out().await? {
+            eprintln!("{}", executor::NO_HANDLER);
+        }
         match (started, ended) {
             (Ok(()), Some(ended)) => Ok(ended.exit_code()),
             (Ok(()), None) => Err(Failure::new("systemd does not say how the payload ended")),
-            (Err(ManagerError::Job { .. }), Some(ended)) => Ok(not_started(ended, by_payload)),
+            (Err(ManagerError::Job { .. }), Some(ended)) => {
+                Ok(not_started(ended, container.notify == Notify::Container))
+            }
             (Err(error), _) => Err(error.into()),
         }
     })

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use crate::Scope;
 use crate::cli::failure::Failure;
-use crate::cli::target::with_systemd;
 use crate::config::{ContainerName, Sources};
-use crate::executor::{self, Claim, DESCRIPTION, DROP_INS, Keep};
-use crate::machine::Started;
+use crate::executor::{self, Claim, DESCRIPTION, DROP_INS};
 use crate::unit::template::unit_name;
 
 /// Long enough for a container of that name which is just going.
@@ -26,12 +24,13 @@ pub struct Reservation {
 
 impl Reservation {
     pub fn make(scope: &Scope, name: &ContainerName, sources: &Sources) -> Result<Self, Failure> {
-        sweep(scope, name);
+        executor::sweep(scope, Some(name), YOUNG);
         let claim = Claim::take(scope, name, Vec::new(), PATIENCE)?;
         let state = scope.container_states().join(name.as_str());
         // Free, and described already: another start is between its claim and its executor's, or one was killed there.
         if state.join(DESCRIPTION).exists()
-            && let Some(unit) = loaded_unit(scope, name)?
+            && let Some(unit) =
+                executor::loaded_unit(name).map_err(|error| Failure::new(format!("systemd: {error}")))?
         {
             return Err(Failure::new(format!("{name} is already running as {unit}")));
         }
@@ -74,39 +73,4 @@ fn write(state: &Path, sources: &Sources) -> std::io::Result<()> {
         std::fs::write(path, &file.text)?;
     }
     Ok(())
-}
-
-/// A unit that is queued but not yet looked at counts too; one that failed has given its name back.
-fn loaded_unit(scope: &Scope, name: &ContainerName) -> Result<Option<String>, Failure> {
-    let service = unit_name(name);
-    let of_scope = service.replace(".service", ".scope");
-    with_systemd(scope, async |systemd| {
-        let units = systemd.list(&[], &[&service, &of_scope]).await?;
-        Ok(units.into_iter().find(|unit| unit.active != "failed").map(|unit| unit.name))
-    })
-}
-
-/// Takes back what other runs have reserved that were killed before they got a unit, or beside their scope. Looks at the disk alone unless
-/// there is such a one; a failure is for a later run to deal with.
-fn sweep(scope: &Scope, ours: &ContainerName) {
-    for entry in std::fs::read_dir(scope.container_states()).into_iter().flatten().flatten() {
-        let state = entry.path();
-        let name = entry.file_name().to_str().and_then(|name| name.parse::<ContainerName>().ok());
-        let Some(name) = name.filter(|name| name != ours) else { continue };
-        if Started::load(scope, &name).is_some_and(|started| started.is_alive()) {
-            continue;
-        }
-        let made = state.metadata().and_then(|metadata| metadata.modified()).ok();
-        if made.is_none_or(|made| made.elapsed().is_ok_and(|age| age < YOUNG)) {
-            continue;
-        }
-        // Held by the run that is about to get a unit, by its executor, or by systemd for the unit.
-        let Ok(_claim) = Claim::take(scope, &name, Vec::new(), Duration::ZERO) else { continue };
-        if !state.join(DESCRIPTION).exists() {
-            // It was killed before it wrote anything; whoever has written something else will remove it.
-            let _ = std::fs::remove_dir(&state);
-        } else if matches!(loaded_unit(scope, &name), Ok(None)) {
-            let _ = executor::tidy(scope, &name, Keep::Nothing);
-        }
-    }
 }

@@ -6,7 +6,7 @@ use zbus::{Fd, Variant};
 
 use super::Prepared;
 use crate::cli::failure::Failure;
-use crate::unit::template::unit_name;
+use crate::unit::template::{self, unit_name};
 use crate::unit::{Property, transient, variants};
 
 pub struct Unit {
@@ -21,10 +21,14 @@ pub struct Unit {
 }
 
 impl Unit {
-    pub fn new(prepared: &Prepared) -> Result<Self, Failure> {
+    /// `attended` by us: we tidy up after it, but not over systemd's own restarts.
+    pub fn new(prepared: &Prepared, attended: bool) -> Result<Self, Failure> {
         let name = unit_name(&prepared.name);
-        let settings = transient(&name, &prepared.name, &prepared.container, prepared.image.as_ref())?;
+        let mut settings = transient(&name, &prepared.name, &prepared.container, prepared.image.as_ref())?;
         let container = &prepared.container;
+        if attended && !container.may_restart() {
+            template::attended(&mut settings, &prepared.name);
+        }
         let passed = container.passed_variables();
         let environment =
             passed.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?))).collect();

@@ -4,7 +4,8 @@ use crate::Scope;
 use crate::unit::manager::{ManagerError, Systemd};
 
 /// Units whose presence matters; the instance is one that nobody has.
-pub const UNITS: [&str; 3] = ["container@berth-doctor.service", "berth-reload.service", "machines.target"];
+pub const UNITS: [&str; 4] =
+    ["container@berth-doctor.service", "berth-reload.service", "machines.target", "berth-sweep.timer"];
 
 /// `Err` with the reason where there is no service manager to ask.
 pub struct Facts(pub Result<Known, String>);

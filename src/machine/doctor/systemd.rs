@@ -60,6 +60,13 @@ pub const FEATURES: &[Feature] = &[
         |host| known(host, |known| unit(known, 1)),
     ),
     feature(
+        "berth-sweep.timer",
+        "",
+        "what a container leaves whose berthctl run was killed is taken back as soon as it ends",
+        Without::Instead("the next berthctl run takes it back"),
+        |host| known(host, |known| unit(known, 3)),
+    ),
+    feature(
         "machines.target",
         "",
         "what containers that start at boot are wanted by",

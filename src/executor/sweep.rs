@@ -1,0 +1,82 @@
+//! What ended transient containers have left whose `berthctl` was killed: before they got a unit, or while it stood by.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::bus::{attempt, manager};
+use super::claim::Claim;
+use super::restart::DESCRIPTION;
+use super::stop::{Keep, tidy};
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::machine::Started;
+use crate::unit::template::unit_name;
+
+/// A `berthctl` that has just been killed may still hold the name, systemd may still be ending its unit.
+const TURNS: u32 = 10;
+const TURN: Duration = Duration::from_millis(500);
+
+/// What `berth-sweep.service` does.
+pub fn sweep_ended(scope: &Scope) {
+    for _ in 0..TURNS {
+        if sweep(scope, None, Duration::ZERO) == Left::Nothing {
+            break;
+        }
+        std::thread::sleep(TURN);
+    }
+}
+
+/// Whether there was something that does not run, and could not be taken back yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    Nothing,
+    Something,
+}
+
+/// Goes through everything older than `age` but `ours`. Looks at the disk alone unless there is such a one; a failure is
+/// for a later sweep to deal with.
+pub fn sweep(scope: &Scope, ours: Option<&ContainerName>, age: Duration) -> Left {
+    let mut left = Left::Nothing;
+    for entry in std::fs::read_dir(scope.container_states()).into_iter().flatten().flatten() {
+        let state = entry.path();
+        let name = entry.file_name().to_str().and_then(|name| name.parse::<ContainerName>().ok());
+        let Some(name) = name.filter(|name| Some(name) != ours) else { continue };
+        if Started::load(scope, &name).is_some_and(|started| started.is_alive()) {
+            continue;
+        }
+        let made = state.metadata().and_then(|metadata| metadata.modified()).ok();
+        if made.is_none_or(|made| made.elapsed().is_ok_and(|since| since < age)) {
+            continue;
+        }
+        if !take_back(scope, &name, &state) {
+            left = Left::Something;
+        }
+    }
+    left
+}
+
+fn take_back(scope: &Scope, name: &ContainerName, state: &Path) -> bool {
+    // Held by the run that is about to get a unit, by its executor, or by systemd for the unit.
+    let Ok(_claim) = Claim::take(scope, name, Vec::new(), Duration::ZERO) else { return false };
+    if !state.join(DESCRIPTION).exists() {
+        // It was killed before it wrote anything; whoever has written something else will remove it.
+        return std::fs::remove_dir(state).is_ok();
+    }
+    matches!(loaded_unit(name), Ok(None)) && tidy(scope, name, Keep::Nothing).is_ok()
+}
+
+/// ListUnitsByPatterns: name, description, load, active and sub state, followed unit, object, job's number, type, object.
+type Listed =
+    (String, String, String, String, String, String, zbus::OwnedObjectPath, u32, String, zbus::OwnedObjectPath);
+
+/// The unit of a transient container. One that is queued but not yet looked at counts too; one that has ended has given
+/// its name back, though it may still be there to be asked.
+pub fn loaded_unit(name: &ContainerName) -> zbus::Result<Option<String>> {
+    let service = unit_name(name);
+    let of_scope = service.replace(".service", ".scope");
+    let patterns: (&[&str], &[&str]) = (&[], &[&service, &of_scope]);
+    let units: Vec<Listed> =
+        attempt(async |bus| manager(bus, "ListUnitsByPatterns", &patterns).await?.body().deserialize())?;
+    let runs = |(_, _, _, active, _, _, _, job, ..): &&Listed| *job != 0 || !matches!(&**active, "inactive" | "failed");
+    Ok(units.iter().find(runs).map(|unit| unit.0.clone()))
+}
