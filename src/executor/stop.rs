@@ -7,7 +7,7 @@ use super::error::{AtStep, Context, Error};
 use super::{machined, range, restart, writable};
 use crate::Scope;
 use crate::config::ContainerName;
-use crate::machine::Started;
+use crate::machine::{RELEASE, Started};
 use crate::unit::template::TRANSIENT;
 
 /// Leaves nothing of a stopped container, unless what is there is another unit's of the same name.
@@ -70,7 +70,7 @@ fn explain_kill(started: Option<&Started>) {
 
 /// Drops what a container that does not run has left, its kept writable layer too. Fails where its name is held.
 pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
-    let _claim = Claim::take(scope, name, Vec::new(), Duration::ZERO)?;
+    let _claim = Claim::take(scope, name, Vec::new(), RELEASE)?;
     let layer = writable::remove_tree(&scope.writable().join(name.as_str()));
     tidy(scope, name, Keep::Nothing)?;
     layer.at("drop the writable layer")

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -13,7 +14,7 @@ use super::index::{Entry, Index};
 use super::scratch::{Scratch, remove_leftovers};
 use super::store::{is_name, open_lock, resolve, try_lock};
 use super::{Digest, Store, StoreError};
-use crate::machine::Started;
+use crate::machine::{RELEASE, Started};
 
 /// What `remove` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -73,8 +74,15 @@ impl Store {
     fn lock_for_removal(&self, reference: &str, entry: &Entry) -> Result<OwnedFd, StoreError> {
         let path = self.image_lock(&entry.manifest);
         let lock = open_lock(&path)?;
-        if try_lock(&lock, &path)? {
-            return Ok(lock);
+        let deadline = Instant::now() + RELEASE;
+        loop {
+            if try_lock(&lock, &path)? {
+                return Ok(lock);
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
         let manifest = entry.manifest.to_string();
         let uses = |started: &Started| started.image.as_ref().is_some_and(|(_, used)| *used == manifest);

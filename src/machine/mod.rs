@@ -7,6 +7,10 @@ mod processes;
 mod started;
 mod terminal;
 
+/// From the end of a unit to the release of its locks: systemd says that it is down, and closes the descriptors it stored
+/// for it a moment later. Whoever takes up what a container had right after its end is not to find it held.
+pub const RELEASE: std::time::Duration = std::time::Duration::from_millis(500);
+
 pub use attend::{Console, Signals, attend, attend_until};
 pub use cgroup::{cgroup_directory, cgroup_of, expect_moves, is_frozen};
 pub use processes::{Group, Process};

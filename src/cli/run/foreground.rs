@@ -2,7 +2,6 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
 
 use super::Prepared;
 use super::document::Options;
@@ -14,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
 use crate::config::{Container, ContainerName, Notify};
 use crate::executor::{self, Claim};
-use crate::machine::{Signals, attend_until, expect_moves};
+use crate::machine::{RELEASE, Signals, attend_until, expect_moves};
 use crate::unit::manager::{Ended, ManagerError};
 
 pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options: &Options) -> Result<i32, Failure> {
@@ -59,8 +58,8 @@ fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Failure> {
     if !scope.container_states().join(name.as_str()).exists() {
         return Ok(());
     }
-    // Held until it is done; whoever holds the name already tidies up after itself.
-    match Claim::take(scope, name, Vec::new(), Duration::ZERO) {
+    // Where it is another start that holds the name, that one tidies up.
+    match Claim::take(scope, name, Vec::new(), RELEASE) {
         Ok(_claim) => Ok(executor::tidy(scope, name, executor::Keep::Nothing)?),
         Err(_) => Ok(()),
     }

@@ -7,10 +7,8 @@ use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::config::{ContainerName, Sources};
 use crate::executor::{self, Claim, DESCRIPTION, DROP_INS};
+use crate::machine::RELEASE;
 use crate::unit::template::unit_name;
-
-/// Long enough for a container of that name which is just going.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A younger reservation may be on its way to its unit: of many runs at once, none is to ask after all the others.
 const YOUNG: Duration = Duration::from_secs(30);
@@ -25,7 +23,7 @@ pub struct Reservation {
 impl Reservation {
     pub fn make(scope: &Scope, name: &ContainerName, sources: &Sources) -> Result<Self, Failure> {
         executor::sweep(scope, Some(name), YOUNG);
-        let claim = Claim::take(scope, name, Vec::new(), PATIENCE)?;
+        let claim = Claim::take(scope, name, Vec::new(), RELEASE)?;
         let state = scope.container_states().join(name.as_str());
         // Free, and described already: another start is between its claim and its executor's, or one was killed there.
         if state.join(DESCRIPTION).exists()
