@@ -19,6 +19,13 @@ pub fn status(text: &str) {
     let _ = notify(false, &[NotifyState::Status(line.to_owned())]);
 }
 
+/// The last words of a process: until systemd has read them it must not be gone, or they are nobody's.
+pub fn last_status(text: &str) {
+    status(text);
+    // Without a systemd to speak to there is nothing to wait for.
+    let _ = barrier();
+}
+
 /// Has systemd hold `locks` until the unit ends, in place of those of its last start.
 pub struct Locks<'a> {
     pub locks: Vec<BorrowedFd<'a>>,

@@ -60,7 +60,11 @@ pub fn join(scope: &Scope, name: &ContainerName, request: &Request) -> Result<Jo
     let not_running = || StepError::NotRunning(name.to_string());
     let started = Started::load(scope, name).ok_or_else(not_running).at("find the container")?;
     let leader = Pid::from_raw(started.leader).ok_or_else(not_running).at("find the container")?;
-    let pidfd = pidfd_open(leader, PidfdFlags::empty()).map_err(|_| not_running()).at("find the container")?;
+    let pidfd = match pidfd_open(leader, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => Err(not_running()),
+        other => other.call(|| "pidfd_open"),
+    };
+    let pidfd = pidfd.at("find the container")?;
     // Asked after the descriptor was opened: it refers to the leader, or this fails.
     if !started.is_alive() {
         return Err(not_running()).at("find the container");

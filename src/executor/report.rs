@@ -9,7 +9,7 @@ use super::error::Error;
 use super::handover;
 
 pub fn failure(container: &str, error: &Error) {
-    handover::status(&error.to_string());
+    handover::last_status(&error.to_string());
     if !libsystemd::logging::connected_to_journal() || !to_journal(container, error) {
         eprintln!("{error}");
     }

@@ -187,7 +187,10 @@ pub fn prepare(
         reload: container.reload.as_ref().map(ReloadAction::from),
         process,
     };
-    started.complete().call(|| "read /proc").at("save the state")?;
+    match started.complete() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::Vanished),
+        other => other.call(|| "read /proc").at("save the state")?,
+    }
     started.save(scope).call(|| "write started.json").at("save the state")?;
     let ready_by_payload = plan.ready_by_payload;
     Ok(Prepared { newborn, ready_by_payload, claim, range, image_lock, reload, registration, stored })
