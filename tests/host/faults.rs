@@ -11,7 +11,7 @@ mod kernel;
 mod killed;
 mod space;
 mod traced;
-mod verbs;
+pub mod verbs;
 
 use std::io::Write;
 

@@ -18,6 +18,7 @@ mod pull;
 mod queries;
 mod ring;
 mod run;
+mod sharing;
 mod smoke;
 mod templates;
 mod verbs;
