@@ -12,6 +12,7 @@ pub mod privilege;
 pub mod share;
 pub mod signal;
 pub mod terminal;
+pub mod writeback;
 
 use rustix::io::Errno;
 

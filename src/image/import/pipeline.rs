@@ -13,8 +13,9 @@ use super::super::unpack::{Archive, Destination, UnpackError, unpack};
 use super::compression::Compression;
 use super::error::Amount;
 use super::{ImportError, Interrupted, Reading};
+use crate::sys::writeback::Early;
 
-/// Just below the allocator's threshold for mapping memory afresh each time.
+/// Large enough for a hand to be worth waking, small enough that several stay in the cache.
 const PIECE: usize = 120 << 10;
 
 /// Pieces under way to each hand: 4 MB in all.
@@ -203,7 +204,7 @@ enum Keeper {
 }
 
 struct Blob {
-    file: Option<File>,
+    file: Option<Early<File>>,
     hasher: Option<Hasher>,
 }
 
@@ -212,9 +213,9 @@ impl Keeper {
         let hasher = own_digest.then(Hasher::default);
         Ok(match keep {
             Keep::Nothing => Keeper::Blob(Blob { file: None, hasher }),
-            Keep::AsItIs(file) => Keeper::Blob(Blob { file: Some(file), hasher }),
+            Keep::AsItIs(file) => Keeper::Blob(Blob { file: Some(Early::new(file)), hasher }),
             Keep::Zstd(file) => Keeper::Zstd(Box::new(zstd::stream::write::Encoder::new(
-                Blob { file: Some(file), hasher },
+                Blob { file: Some(Early::new(file)), hasher },
                 ZSTD_LEVEL,
             )?)),
         })

@@ -14,6 +14,7 @@ use super::name::{Meaning, Name};
 use super::places::{Places, Standing, UNDESCRIBED, is_opaque, make_directory, open_directory, set_opaque, standing};
 use super::times::Times;
 use super::{Destination, UnpackError};
+use crate::sys::writeback::Early;
 
 /// Until its own mode is set, after everything else.
 const PRIVATE: Mode = Mode::from_raw_mode(0o600);
@@ -112,13 +113,13 @@ impl Writer {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file =
             self.in_place_of(parent.as_fd(), name.last(), "openat", || openat(&*parent, name.last(), flags, PRIVATE))?;
-        let mut file = std::fs::File::from(file);
+        let file = std::fs::File::from(file);
         match &entry.sparse {
-            None => copy(content, &mut file, entry.size)?,
+            None => copy(content, &mut Early::new(&file), entry.size)?,
             Some(map) => {
                 for (offset, length) in &map.pieces {
                     rustix::fs::seek(&file, SeekFrom::Start(*offset)).call("lseek")?;
-                    copy(content, &mut file, *length)?;
+                    copy(content, &mut &file, *length)?;
                 }
                 rustix::fs::ftruncate(&file, map.real_size).call("ftruncate")?;
             }
@@ -208,7 +209,7 @@ fn same_place(one: BorrowedFd<'_>, name: &[u8], other: BorrowedFd<'_>, other_nam
     }
 }
 
-fn copy<R: std::io::BufRead>(content: &mut Archive<R>, file: &mut std::fs::File, length: u64) -> Result<(), Failure> {
+fn copy<R: std::io::BufRead>(content: &mut Archive<R>, file: &mut impl Write, length: u64) -> Result<(), Failure> {
     let mut left = length;
     while left > 0 {
         let piece = content.content(left).map_err(Failure::Archive)?;
