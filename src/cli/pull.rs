@@ -1,13 +1,24 @@
 //! `pull`: images from registries into the store.
 
+mod declared;
+mod narrator;
+pub mod options;
+
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::failure::{FAILED, Failure};
 use super::image::ImportProgress;
+use super::output::printable;
 use crate::Scope;
-use crate::image::{Patience, PullOptions, Store};
+use crate::config::PullPolicy;
+use crate::image::{News, Patience, Progress, PullError, PullOptions, Store};
+use narrator::{Narrator, tell};
+use options::{Insecure, Policy};
+
+/// Exit status for the executor, which has been told why: `EX_CONFIG` of sysexits.h.
+const MISCONFIGURED: i32 = 78;
 
 /// Fetch images from registries
 ///
@@ -18,6 +29,9 @@ pub struct Pull {
     /// os/arch of an image for several; ours where none is given
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<String>,
+    /// When a registry is asked
+    #[arg(long, value_name = "POLICY", default_value = "always", conflicts_with = "all")]
+    policy: Policy,
     /// Take an image that nobody vouches for
     #[arg(long, value_name = "HOLE")]
     insecure: Vec<Insecure>,
@@ -30,36 +44,102 @@ pub struct Pull {
     /// Show no progress
     #[arg(short, long)]
     quiet: bool,
-    #[arg(required = true, value_name = "REFERENCE")]
+    /// Every image a container is declared with and that is missing, or whatever its own policy says
+    #[arg(short, long, conflicts_with_all = ["references", "platform"])]
+    all: bool,
+    /// On behalf of a start: tell the executor on standard output
+    #[arg(long, hide = true)]
+    for_start: bool,
+    #[arg(required_unless_present = "all", value_name = "REFERENCE")]
     references: Vec<String>,
-}
-
-/// Holes that can be opened on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Insecure {
-    /// Whoever the image comes from
-    ImageSignature,
 }
 
 impl Pull {
     /// One that fails does not keep the others from being pulled.
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let store = Store::open(scope);
-        let patience = Patience { retries: self.retry, delay: self.retry_delay };
-        let unverified = self.insecure.contains(&Insecure::ImageSignature);
-        let options = PullOptions { platform: self.platform, patience, unverified };
+        if self.for_start {
+            return Ok(self.for_start(&store));
+        }
+        if self.all {
+            return self.all(scope, &store);
+        }
         let mut code = 0;
+        let options = self.options();
         for reference in &self.references {
-            match store.pull(reference, &options, &ImportProgress::new(self.quiet)) {
-                Ok(image) => println!("{} {}", image.name, image.record.manifest),
-                Err(error) => {
-                    eprintln!("berthctl: {}", super::output::printable(&error.to_string()));
-                    code = FAILED;
-                }
+            if let Err(error) = self.one(&store, reference, self.policy.into(), &options) {
+                complain(&error.to_string());
+                code = FAILED;
             }
         }
         Ok(code)
     }
+
+    fn options(&self) -> PullOptions {
+        PullOptions {
+            platform: self.platform.clone(),
+            patience: Patience { retries: self.retry, delay: self.retry_delay },
+            unverified: self.insecure.contains(&Insecure::ImageSignature),
+        }
+    }
+
+    fn one(&self, store: &Store, reference: &str, policy: PullPolicy, options: &PullOptions) -> Result<(), PullError> {
+        let progress = ImportProgress::new(self.quiet);
+        let (name, manifest) = match policy {
+            PullPolicy::Always => {
+                let pulled = store.pull(reference, options, &progress)?;
+                (pulled.name, pulled.record.manifest)
+            }
+            _ => {
+                let image = store.ensure(reference, policy, options, &progress, &complain)?;
+                (reference.to_owned(), image.manifest)
+            }
+        };
+        println!("{name} {manifest}");
+        Ok(())
+    }
+
+    fn all(&self, scope: &Scope, store: &Store) -> Result<i32, Failure> {
+        let (images, mistakes) = declared::images(scope)?;
+        mistakes.iter().for_each(|text| eprintln!("berthctl: {text}"));
+        let mut failed = Vec::new();
+        for wanted in &images {
+            let unverified = wanted.options.unverified || self.options().unverified;
+            let options = PullOptions { unverified, ..wanted.options.clone() };
+            if let Err(error) = self.one(store, &wanted.reference, wanted.policy, &options) {
+                complain(&error.to_string());
+                failed.push(wanted.reference.as_str());
+            }
+        }
+        let text = match failed.as_slice() {
+            [] => String::new(),
+            failed => format!("{} of {} images were not pulled: {}", failed.len(), images.len(), failed.join(", ")),
+        };
+        if failed.is_empty() && mistakes.is_empty() { Ok(0) } else { Err(Failure::with_code(FAILED, text)) }
+    }
+
+    fn for_start(&self, store: &Store) -> i32 {
+        let warn = |text: &str| tell(&News::Warning(text.to_owned()));
+        for reference in &self.references {
+            let progress: &dyn Progress = &Narrator::begin(reference);
+            match store.ensure(reference, self.policy.into(), &self.options(), progress, &warn) {
+                Ok(image) => tell(&News::Image(image.manifest)),
+                Err(error) if error.is_configuration() => {
+                    tell(&News::Misconfigured(error.to_string()));
+                    return MISCONFIGURED;
+                }
+                Err(error) => {
+                    tell(&News::Failed(error.to_string()));
+                    return FAILED;
+                }
+            }
+        }
+        0
+    }
+}
+
+pub fn complain(text: &str) {
+    eprintln!("berthctl: {}", printable(text));
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -72,6 +72,16 @@ impl Container {
         self.verbatim.iter().rfind(found).map(|setting| setting.values.as_slice()).unwrap_or_default()
     }
 
+    /// What is written in it is kept from start to start.
+    pub fn keeps_layer(&self) -> bool {
+        self.volatile == Volatile::No && !self.ephemeral.unwrap_or(!self.boot)
+    }
+
+    /// Its image is accepted whoever it comes from.
+    pub fn is_unverified(&self) -> bool {
+        self.security.insecure.iter().any(|hole| hole == "image-signature")
+    }
+
     /// `Restart=`, as systemd.service(5) has it.
     pub fn restart_policy(&self) -> &str {
         self.assigned(VerbatimSection::Service, "Restart").last().map_or("no", String::as_str)
@@ -170,6 +180,18 @@ pub enum PullPolicy {
     Always,
     Newer,
     Never,
+}
+
+impl PullPolicy {
+    /// As a file and a command line have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            PullPolicy::Missing => "missing",
+            PullPolicy::Always => "always",
+            PullPolicy::Newer => "newer",
+            PullPolicy::Never => "never",
+        }
+    }
 }
 
 /// One `[[mount]]`, in file order; a later one with the same target has replaced an earlier one.

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::passwd::IdentityError;
 use crate::config::{Diagnostics, LoadError};
-use crate::image::StoreError;
+use crate::image::{PullError, StoreError};
 use crate::plan::PlanError;
 
 /// Exit status of the executor for a container that cannot start as it is described (sysexits.h, `EX_CONFIG`):
@@ -23,6 +23,11 @@ pub enum Error {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Image(#[from] StoreError),
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// As `berthctl pull` reported it.
+    #[error("{text}")]
+    NotPulled { exit_code: i32, text: String },
     #[error("{step}: {source}")]
     Step { step: String, source: StepError },
     /// As the container's side reported it.
@@ -105,6 +110,14 @@ impl Error {
             Error::Image(error) if error.is_about_its_name() => EXIT_CONFIG,
             // The disk may be better next time.
             Error::Image(_) => 1,
+            Error::Pull(error) => {
+                if error.is_configuration() {
+                    EXIT_CONFIG
+                } else {
+                    1
+                }
+            }
+            Error::NotPulled { exit_code, .. } => *exit_code,
             Error::Step { source, .. } => source.exit_code(),
             Error::Inside { exit_code, .. } => *exit_code,
             Error::Usage(_) => 2,
@@ -119,7 +132,8 @@ impl Error {
         match self {
             Error::Load(_) | Error::Config(_) => "read the configuration",
             Error::Plan(_) => "make the plan",
-            Error::Image(_) => "find the image",
+            Error::Image(_) | Error::Pull(_) => "find the image",
+            Error::NotPulled { .. } => "pull the image",
             Error::Step { step, .. } => step,
             Error::Inside { text, .. } => text.split_once(": ").map_or("", |(step, _)| step),
             Error::Vanished => "wait for the container's first process",

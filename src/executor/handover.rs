@@ -4,6 +4,7 @@
 //! ends before systemd has read `MAINPID=` would be reported as a success whatever its exit status.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use libsystemd::daemon::{NotifyState, notify, notify_with_fds};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -24,6 +25,13 @@ pub fn last_status(text: &str) {
     status(text);
     // Without a systemd to speak to there is nothing to wait for.
     let _ = barrier();
+}
+
+/// The same, and so much more time for the start: it goes on.
+pub fn go_on(text: &str, limit: Option<Duration>) {
+    let mut state = vec![NotifyState::Status(text.to_owned())];
+    state.extend(limit.map(|limit| NotifyState::Other(format!("EXTEND_TIMEOUT_USEC={}", limit.as_micros()))));
+    let _ = notify(false, &state);
 }
 
 /// Has systemd hold `locks` until the unit ends, in place of those of its last start.

@@ -13,6 +13,7 @@ mod claim;
 mod devices;
 mod environment;
 mod error;
+mod fetch;
 mod filesystem;
 mod filter;
 mod handover;

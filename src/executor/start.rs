@@ -17,7 +17,7 @@ use super::outside::{Outside, map_owners};
 use super::range::Range;
 use super::reload::Reload;
 use super::restart::DESCRIPTION;
-use super::{environment, filter, handover, idmap, reload, sealed};
+use super::{environment, fetch, filter, handover, idmap, reload, sealed};
 use crate::Scope;
 use crate::config::{Container, ContainerName, NameError, RootSource, Sources, UserNamespace};
 use crate::image::Store;
@@ -141,6 +141,10 @@ pub fn prepare(
     }
     let store = Store::open(scope);
     let image = match &container.source {
+        RootSource::Image(reference) if kind == Kind::Declared => {
+            Some(fetch::image(scope, name, &container, reference)?)
+        }
+        // Whoever asked for the unit has seen to it.
         RootSource::Image(reference) => Some(store.find(reference)?),
         RootSource::RootFs(_) => None,
     };

@@ -24,7 +24,7 @@ pub use error::{Hint, StoreError};
 pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Reading, Silent};
 pub use listing::{Blob, ImageDetails, ImageRow};
 pub use logins::{Login, LoginError, Logins};
-pub use pull::{PullError, PullOptions, certificate_directories};
+pub use pull::{News, PullError, PullOptions, certificate_directories};
 pub use record::{ImageRecord, ProcessDefaults};
 pub use reference::{Reference, ReferenceError};
 pub use registries::{Place, Registries, RegistriesError, Whereabouts};

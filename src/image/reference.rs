@@ -63,6 +63,17 @@ impl Reference {
         self.digest.as_ref()
     }
 
+    /// The same tag and digest of another repository, `quay.io/a/b`.
+    pub fn of_repository(&self, repository: &str) -> Option<Reference> {
+        let named: Reference = repository.parse().ok()?;
+        Some(Reference { host: named.host, path: named.path, ..self.clone() })
+    }
+
+    /// By this content, whatever the tag.
+    pub fn with_digest(&self, digest: Digest) -> Reference {
+        Reference { tag: None, digest: Some(digest), ..self.clone() }
+    }
+
     /// What an image imported under this name is called: `web` is `localhost/web:latest`.
     pub fn imported_name(&self) -> String {
         self.named(self.host.as_deref().unwrap_or("localhost"), &self.path)

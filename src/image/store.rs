@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::error::{At, Hint};
 use super::index::{Entry, Index};
 use super::reference::{Reference, as_id};
-use super::{Digest, ImageRecord, StoreError, durable};
+use super::{Digest, ImageRecord, Registries, StoreError, durable};
 use crate::Scope;
 
 /// The images of one scope. Nothing is read or made before it is asked for.
@@ -27,8 +27,18 @@ impl Store {
     /// with `@sha256:…`, or the first digits of an id.
     pub fn find(&self, reference: &str) -> Result<ImageRecord, StoreError> {
         let index = Index::load(&self.oci())?;
-        let entry = resolve(&index, reference)?;
-        self.record(&entry.manifest)
+        match resolve(&index, reference) {
+            Ok(entry) => self.record(&entry.manifest),
+            Err(error) => self.led_to(&index, reference).map_or(Err(error), |entry| self.record(&entry.manifest)),
+        }
+    }
+
+    /// The image a short name leads to by registries.conf: an alias' or a searched registry's.
+    fn led_to<'a>(&self, index: &'a Index, reference: &str) -> Option<&'a Entry> {
+        let parsed = reference.parse::<Reference>().ok().filter(|parsed| parsed.host().is_none())?;
+        let registries = Registries::load(&self.scope.shared_settings()).ok()?;
+        let places = registries.resolve(&parsed).ok()?;
+        places.iter().find_map(|found| by_reference(index, &parsed.of_repository(&found.repository)?))
     }
 
     /// Keeps `remove` from taking the image away, as long as the descriptor is open somewhere.

@@ -153,7 +153,7 @@ fn root(
         RootSource::RootFs(tree) => (Lower::Tree(scope.machines.join(tree)), tree.clone()),
     };
     let directory = scope.writable().join(name.as_str());
-    let writable = match (container.volatile, container.ephemeral.unwrap_or(!container.boot)) {
+    let writable = match (container.volatile, !container.keeps_layer()) {
         (Volatile::Yes | Volatile::State, _) => return Err(PlanError::Volatile),
         (Volatile::Overlay, _) => WritableLayer::Memory,
         (Volatile::No, true) => WritableLayer::Fresh { directory },

@@ -1,6 +1,7 @@
 //! `berthctl pull` from Debian's docker-registry, filled by skopeo: plain, over TLS, with basic auth, with a token server.
 
 mod hostile;
+mod starting;
 
 use std::sync::OnceLock;
 
@@ -9,13 +10,15 @@ use crate::ring::{Host, Output};
 /// One host with all registries; every test has images of its own there.
 fn registries() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
-    HOST.get_or_init(|| {
-        let host = Host::boot("pull");
-        host.write("/srv/reg/image.py", include_str!("pull/image.py"));
-        host.write("/srv/reg/tokens.py", include_str!("pull/tokens.py"));
-        host.run(include_str!("pull/registries.sh")).ok();
-        host
-    })
+    HOST.get_or_init(|| boot_registries("pull"))
+}
+
+fn boot_registries(purpose: &str) -> Host {
+    let host = Host::boot(purpose);
+    host.write("/srv/reg/image.py", include_str!("pull/image.py"));
+    host.write("/srv/reg/tokens.py", include_str!("pull/tokens.py"));
+    host.run(include_str!("pull/registries.sh")).ok();
+    host
 }
 
 const PULL: &str = "berthctl pull --insecure image-signature --retry 1 --retry-delay 0.1";

@@ -7,7 +7,8 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use crate::cli::exec::with_our_value;
 use crate::cli::failure::Failure;
-use crate::config::VerbatimSection;
+use crate::cli::pull::options::{Insecure, Policy};
+use crate::config::{PullPolicy, VerbatimSection};
 use crate::unit::{Owner, table};
 
 #[derive(Debug, Args)]
@@ -77,6 +78,15 @@ pub struct Options {
     label: Vec<String>,
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
+    /// When the image is pulled
+    #[arg(long, value_name = "POLICY")]
+    pull: Option<Policy>,
+    /// os/arch of an image for several
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<String>,
+    /// Take an image that nobody vouches for
+    #[arg(long, value_name = "HOLE")]
+    insecure: Vec<Insecure>,
     /// Keep nothing written in it but on volumes (the default), or with =false keep it under its name
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     ephemeral: Option<bool>,
@@ -126,6 +136,13 @@ impl Options {
         if let Some(mode) = &self.network {
             document["network"] = table_of("mode", mode);
         }
+        let pull = [
+            ("policy", self.pull.map(|policy| PullPolicy::from(policy).word())),
+            ("platform", self.platform.as_deref()),
+        ];
+        for (key, text) in pull.into_iter().filter_map(|(key, text)| Some((key, text?))) {
+            document["pull"].or_insert(Item::Table(Table::new()))[key] = value(text);
+        }
         self.security(&mut document);
         self.mounts(&mut document)?;
         self.properties(&mut document)?;
@@ -136,6 +153,9 @@ impl Options {
         let mut security = Table::new();
         if self.privileged {
             security["privileged"] = value(true);
+        }
+        if self.insecure.contains(&Insecure::ImageSignature) {
+            security["insecure"] = value(Array::from_iter(["image-signature"]));
         }
         let mut capabilities = Table::new();
         for (key, names) in [("add", &self.cap_add), ("drop", &self.cap_drop)] {

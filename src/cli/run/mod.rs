@@ -13,11 +13,13 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
+use super::image::ImportProgress;
 use super::plan::name_of_file;
+use super::pull::complain;
 use super::target::{reason, with_systemd};
 use crate::Scope;
 use crate::config::{Container, ContainerName, RootSource, SourceFile, Sources};
-use crate::image::{ImageRecord, Store};
+use crate::image::{ImageRecord, PullOptions, Store};
 use crate::machine::expect_moves;
 use reservation::Reservation;
 
@@ -41,7 +43,7 @@ pub struct Run {
     rm: bool,
     #[command(flatten)]
     options: document::Options,
-    /// An image of the store, or a file that ends in .toml; with --rootfs the command begins here
+    /// An image, or a file that ends in .toml; with --rootfs the command begins here
     #[arg(value_name = "IMAGE|FILE", add = complete::images_or_files())]
     source: Option<String>,
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
@@ -86,7 +88,7 @@ impl Run {
         let sources = Sources { name: name.clone(), files };
         let container = sources.parse()?;
         let image = match &container.source {
-            RootSource::Image(reference) => Some(Store::open(scope).find(reference)?),
+            RootSource::Image(reference) => Some(pulled(scope, &container, reference)?),
             RootSource::RootFs(_) => None,
         };
         Ok(Prepared { name, sources, container, image })
@@ -132,6 +134,13 @@ impl Run {
         println!("{}", prepared.name);
         Ok(0)
     }
+}
+
+/// The image as the container's policy wants it, before any unit is asked for.
+fn pulled(scope: &Scope, container: &Container, reference: &str) -> Result<ImageRecord, Failure> {
+    let store = Store::open(scope);
+    let (policy, options) = (container.pull.policy, PullOptions::of(container));
+    Ok(store.ensure(reference, policy, &options, &ImportProgress::new(false), &complain)?)
 }
 
 /// Random enough not to meet another container's by chance; the claim on the name decides.

@@ -139,11 +139,15 @@ impl<'a> Incoming<'a> {
 
     /// Whether a layer is there both packed and unpacked; if so, its reader need not come, and is told.
     pub(super) fn has_layer(&self, what: &str, digest: &Digest, diff_id: &Digest) -> bool {
-        let there = self.layer_path(diff_id).is_some() && self.has_blob(digest);
+        let there = self.is_there(digest, diff_id);
         if there {
             self.progress.known(what);
         }
         there
+    }
+
+    pub(super) fn is_there(&self, digest: &Digest, diff_id: &Digest) -> bool {
+        self.layer_path(diff_id).is_some() && self.has_blob(digest)
     }
 
     pub(super) fn progress(&self) -> &'a dyn Progress {

@@ -14,6 +14,7 @@ impl Incoming<'_> {
     pub fn add_layers(&mut self, origin: &dyn Origin, layers: Vec<Announced>) -> Result<(), ImportError> {
         let mut seen = HashSet::new();
         let layers: Vec<Announced> = layers.into_iter().filter(|layer| seen.insert(layer.clone())).collect();
+        self.progress().expect(self.missing(&layers));
         let hands = origin.hands().min(layers.len());
         let crew = Crew {
             origin,
@@ -31,6 +32,14 @@ impl Incoming<'_> {
             }),
         }
         crew.failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+impl Incoming<'_> {
+    /// Bytes of the layers that are to be read.
+    fn missing(&self, layers: &[Announced]) -> u64 {
+        let missing = layers.iter().filter(|layer| !self.is_there(&layer.digest, &layer.diff_id));
+        missing.fold(0, |sum, layer| sum.saturating_add(layer.size))
     }
 }
 

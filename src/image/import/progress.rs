@@ -5,6 +5,9 @@ pub trait Progress: Sync {
     /// What is read from now on, and its size in bytes where it is known.
     fn begin(&self, what: &str, size: Option<u64>) -> Box<dyn Reading>;
 
+    /// So many bytes are to be read in all, in several things. Said before any of them is begun.
+    fn expect(&self, _bytes: u64) {}
+
     /// It was in the store already and is not read.
     fn known(&self, what: &str);
 }

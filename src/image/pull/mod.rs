@@ -2,7 +2,9 @@
 
 mod document;
 mod error;
+mod news;
 mod origin;
+mod policy;
 mod signatures;
 
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use origin::RegistryOrigin;
 use signatures::Signatures;
 
 pub use error::PullError;
+pub use news::News;
 
 /// What a person may say about a pull.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
