@@ -1,22 +1,28 @@
 //! `image …`: the store of OCI images.
 
+mod history;
 mod progress;
+mod tag;
+mod tree;
 
 use clap::{Args, Subcommand, ValueHint};
 
 use super::complete;
 use super::failure::Failure;
-use super::output::{Accepted, Listing, Table, bytes, print_json};
+use super::output::{Accepted, Listing, Table, bytes, print_json, printable};
 use crate::Scope;
 use crate::image::{ImageRow, ImportOptions, Store};
 pub use progress::ImportProgress;
 
-/// Import, list, inspect and remove images
+/// Bring in, look at, name and remove images
 #[derive(Debug, Subcommand)]
 pub enum Image {
     Import(Import),
     List(List),
     Inspect(Inspect),
+    History(history::History),
+    Tree(tree::Tree),
+    Tag(tag::Tag),
     #[command(alias = "rm")]
     Remove(Remove),
 }
@@ -72,6 +78,9 @@ impl Image {
             Image::Import(import) => import.carry_out(&store),
             Image::List(list) => list.carry_out(&store),
             Image::Inspect(inspect) => inspect.carry_out(&store),
+            Image::History(history) => history.carry_out(&store),
+            Image::Tree(tree) => tree.carry_out(&store),
+            Image::Tag(tag) => tag.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
         }
     }
@@ -99,17 +108,22 @@ impl List {
 fn table(rows: &[ImageRow], full: bool) -> Table {
     let mut table = Table::new(["NAME", "ID", "PLATFORM", "LAYERS", "SIZE", "CREATED"]);
     for row in rows {
-        let created = row.created.as_deref().unwrap_or_default();
         table.row([
             row.name.clone().unwrap_or_default(),
             if full { row.manifest.clone() } else { row.id.clone() },
             row.platform.clone(),
             row.layers.to_string(),
             bytes(row.size),
-            created.get(..19).unwrap_or(created).replace('T', " "),
+            moment(row.created.as_deref()),
         ]);
     }
     table
+}
+
+/// To the second, as a builder wrote it.
+fn moment(created: Option<&str>) -> String {
+    let created = created.unwrap_or_default();
+    printable(&created.get(..19).unwrap_or(created).replace('T', " "))
 }
 
 impl Inspect {

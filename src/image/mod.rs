@@ -3,6 +3,8 @@
 mod digest;
 mod durable;
 mod error;
+mod family;
+mod history;
 mod import;
 mod index;
 mod listing;
@@ -15,12 +17,15 @@ mod registry;
 mod removal;
 mod scratch;
 mod store;
+mod tag;
 mod tree;
 pub mod trust;
 mod unpack;
 
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
+pub use family::{Family, SharedLayer};
+pub use history::HistoryStep;
 pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Reading, Silent};
 pub use listing::{Blob, ImageDetails, ImageRow};
 pub use logins::{Login, LoginError, Logins};

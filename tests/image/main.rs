@@ -4,6 +4,7 @@ mod archive;
 mod formats;
 mod hostile;
 mod layers;
+mod naming;
 mod sharing;
 
 use std::path::{Path, PathBuf};
