@@ -1,7 +1,9 @@
 //! `image …`: the store of OCI images.
 
 mod history;
+mod load;
 mod progress;
+mod save;
 mod tag;
 mod tree;
 
@@ -11,13 +13,15 @@ use super::complete;
 use super::failure::Failure;
 use super::output::{Accepted, Listing, Table, bytes, print_json, printable};
 use crate::Scope;
-use crate::image::{ImageRow, ImportOptions, Store};
+use crate::image::{ImageRow, ImportOptions, Imported, Store};
 pub use progress::ImportProgress;
 
 /// Bring in, look at, name and remove images
 #[derive(Debug, Subcommand)]
 pub enum Image {
     Import(Import),
+    Load(load::Load),
+    Save(save::Save),
     List(List),
     Inspect(Inspect),
     History(history::History),
@@ -76,6 +80,8 @@ impl Image {
         let store = Store::open(scope);
         match self {
             Image::Import(import) => import.carry_out(&store),
+            Image::Load(load) => load.carry_out(&store),
+            Image::Save(save) => save.carry_out(&store),
             Image::List(list) => list.carry_out(&store),
             Image::Inspect(inspect) => inspect.carry_out(&store),
             Image::History(history) => history.carry_out(&store),
@@ -90,10 +96,14 @@ impl Import {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
         let options = ImportOptions { name: self.name, platform: self.platform };
         let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet))?;
-        for image in imported {
-            println!("{} {}", image.name, image.record.manifest);
-        }
+        print_imported(&imported);
         Ok(0)
+    }
+}
+
+fn print_imported(images: &[Imported]) {
+    for image in images {
+        println!("{} {}", image.name, image.record.manifest);
     }
 }
 

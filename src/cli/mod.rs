@@ -199,6 +199,8 @@ mod tests {
             "image history -l -q --no-legend --no-pager -o json web",
             "image tree -q --no-pager -o json web",
             "image tag -q web db",
+            "image save -q -o a.tar --format docker-archive web db",
+            "image load -q -i a.tar",
             "image remove -q --no-pager web",
             "status -n 5 -o cat -l web db",
             "status --lines=5 --output=json web",

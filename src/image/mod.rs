@@ -1,5 +1,6 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
+mod delivery;
 mod digest;
 mod durable;
 mod error;
@@ -9,12 +10,14 @@ mod import;
 mod index;
 mod listing;
 mod logins;
+mod pack;
 mod pull;
 mod record;
 mod reference;
 mod registries;
 mod registry;
 mod removal;
+mod save;
 mod scratch;
 mod store;
 mod tag;
@@ -35,5 +38,6 @@ pub use reference::{Reference, ReferenceError};
 pub use registries::{Place, Registries, RegistriesError, Whereabouts};
 pub use registry::{Patience, RegistryError, Repository};
 pub use removal::Removed;
+pub use save::SaveFormat;
 pub use store::Store;
 pub use unpack::{NameError, Problem, UnpackError, unpack_bytes};

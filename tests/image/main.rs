@@ -5,6 +5,7 @@ mod formats;
 mod hostile;
 mod layers;
 mod naming;
+mod saving;
 mod sharing;
 
 use std::path::{Path, PathBuf};

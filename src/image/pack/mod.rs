@@ -1,0 +1,5 @@
+//! Tar archives of ours: ustar, with pax headers where ustar has no room. What is unpacked again comes out the same.
+
+mod tar;
+
+pub use tar::{Head, Writer};
