@@ -1,5 +1,8 @@
 //! `image …`: the store of OCI images.
 
+mod contents;
+mod diff;
+mod export;
 mod history;
 mod load;
 mod progress;
@@ -22,10 +25,12 @@ pub enum Image {
     Import(Import),
     Load(load::Load),
     Save(save::Save),
+    Export(export::Export),
     List(List),
     Inspect(Inspect),
     History(history::History),
     Tree(tree::Tree),
+    Diff(diff::Diff),
     Tag(tag::Tag),
     #[command(alias = "rm")]
     Remove(Remove),
@@ -82,10 +87,12 @@ impl Image {
             Image::Import(import) => import.carry_out(&store),
             Image::Load(load) => load.carry_out(&store),
             Image::Save(save) => save.carry_out(&store),
+            Image::Export(export) => export.carry_out(scope),
             Image::List(list) => list.carry_out(&store),
             Image::Inspect(inspect) => inspect.carry_out(&store),
             Image::History(history) => history.carry_out(&store),
             Image::Tree(tree) => tree.carry_out(&store),
+            Image::Diff(diff) => diff.carry_out(scope),
             Image::Tag(tag) => tag.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
         }

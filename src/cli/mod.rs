@@ -201,6 +201,8 @@ mod tests {
             "image tag -q web db",
             "image save -q -o a.tar --format docker-archive web db",
             "image load -q -i a.tar",
+            "image export -q -o a.tar web",
+            "image diff -q -o json web db",
             "image remove -q --no-pager web",
             "status -n 5 -o cat -l web db",
             "status --lines=5 --output=json web",

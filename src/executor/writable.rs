@@ -46,6 +46,11 @@ pub fn keep(name: &ContainerName, directory: &Path, made_for: &str, top: Option<
     sync(directory.parent().unwrap_or(directory))
 }
 
+/// The image, or the tree, that a kept layer belongs to; none where there is no such layer.
+pub fn made_for(directory: &Path) -> Option<String> {
+    std::fs::read_to_string(directory.join(NOTE)).ok()
+}
+
 /// Removes what a start has left, but a kept layer.
 pub fn remove_fresh(directory: &Path) -> Result<(), StepError> {
     let staged = remove_tree(&staged(directory));

@@ -1,9 +1,11 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
 mod delivery;
+mod difference;
 mod digest;
 mod durable;
 mod error;
+mod export;
 mod family;
 mod history;
 mod import;
@@ -19,12 +21,14 @@ mod registry;
 mod removal;
 mod save;
 mod scratch;
+mod stack;
 mod store;
 mod tag;
 mod tree;
 pub mod trust;
 mod unpack;
 
+pub use difference::{Change, ChangeKind};
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
 pub use family::{Family, SharedLayer};
