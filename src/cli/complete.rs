@@ -56,6 +56,10 @@ pub fn images() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(image_names()))
 }
 
+pub fn images_or_containers() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(image_names().into_iter().chain(started_names()).collect()))
+}
+
 /// Prefixes that something is said of.
 pub fn trusted() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(trusted_prefixes()))

@@ -1,22 +1,37 @@
 //! `image …`: the store of OCI images.
 
+mod contents;
+mod diff;
+mod export;
+mod history;
+mod load;
 mod progress;
+mod save;
+mod tag;
+mod tree;
 
 use clap::{Args, Subcommand, ValueHint};
 
 use super::complete;
 use super::failure::Failure;
-use super::output::{Accepted, Listing, Table, bytes, print_json};
+use super::output::{Accepted, Listing, Table, bytes, print_json, printable};
 use crate::Scope;
-use crate::image::{ImageRow, ImportOptions, Store};
+use crate::image::{ImageRow, ImportOptions, Imported, Store};
 pub use progress::ImportProgress;
 
-/// Import, list, inspect and remove images
+/// Bring in, look at, name and remove images
 #[derive(Debug, Subcommand)]
 pub enum Image {
     Import(Import),
+    Load(load::Load),
+    Save(save::Save),
+    Export(export::Export),
     List(List),
     Inspect(Inspect),
+    History(history::History),
+    Tree(tree::Tree),
+    Diff(diff::Diff),
+    Tag(tag::Tag),
     #[command(alias = "rm")]
     Remove(Remove),
 }
@@ -70,8 +85,15 @@ impl Image {
         let store = Store::open(scope);
         match self {
             Image::Import(import) => import.carry_out(&store),
+            Image::Load(load) => load.carry_out(&store),
+            Image::Save(save) => save.carry_out(&store),
+            Image::Export(export) => export.carry_out(scope),
             Image::List(list) => list.carry_out(&store),
             Image::Inspect(inspect) => inspect.carry_out(&store),
+            Image::History(history) => history.carry_out(&store),
+            Image::Tree(tree) => tree.carry_out(&store),
+            Image::Diff(diff) => diff.carry_out(scope),
+            Image::Tag(tag) => tag.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
         }
     }
@@ -81,10 +103,14 @@ impl Import {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
         let options = ImportOptions { name: self.name, platform: self.platform };
         let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet))?;
-        for image in imported {
-            println!("{} {}", image.name, image.record.manifest);
-        }
+        print_imported(&imported);
         Ok(0)
+    }
+}
+
+fn print_imported(images: &[Imported]) {
+    for image in images {
+        println!("{} {}", image.name, image.record.manifest);
     }
 }
 
@@ -99,17 +125,22 @@ impl List {
 fn table(rows: &[ImageRow], full: bool) -> Table {
     let mut table = Table::new(["NAME", "ID", "PLATFORM", "LAYERS", "SIZE", "CREATED"]);
     for row in rows {
-        let created = row.created.as_deref().unwrap_or_default();
         table.row([
             row.name.clone().unwrap_or_default(),
             if full { row.manifest.clone() } else { row.id.clone() },
             row.platform.clone(),
             row.layers.to_string(),
             bytes(row.size),
-            created.get(..19).unwrap_or(created).replace('T', " "),
+            moment(row.created.as_deref()),
         ]);
     }
     table
+}
+
+/// To the second, as a builder wrote it.
+fn moment(created: Option<&str>) -> String {
+    let created = created.unwrap_or_default();
+    printable(&created.get(..19).unwrap_or(created).replace('T', " "))
 }
 
 impl Inspect {

@@ -10,6 +10,7 @@ mod bus;
 mod catch_up;
 mod channel;
 mod claim;
+mod contents;
 mod devices;
 mod environment;
 mod error;
@@ -44,6 +45,7 @@ mod sweep;
 mod writable;
 
 pub use claim::Claim;
+pub use contents::{Contents, ContentsError, has_contents};
 pub use error::Error;
 pub use join::{Joined, Request, join};
 pub use restart::{DESCRIPTION, DROP_INS};

@@ -46,7 +46,7 @@ pub fn keep(name: &ContainerName, directory: &Path, made_for: &str, top: Option<
     sync(directory.parent().unwrap_or(directory))
 }
 
-/// The image a layer that is kept was made for.
+/// The image, or the tree, that a kept layer belongs to; none where there is no such layer.
 pub fn made_for(directory: &Path) -> Option<String> {
     std::fs::read_to_string(directory.join(NOTE)).ok()
 }

@@ -118,7 +118,7 @@ impl Entry {
         })
     }
 
-    fn descriptor(&self) -> Descriptor {
+    pub fn descriptor(&self) -> Descriptor {
         let mut annotations = HashMap::new();
         annotations.extend(self.name.clone().map(|name| (NAME.to_owned(), name)));
         annotations.extend(self.chosen_from.map(|digest| (CHOSEN_FROM.to_owned(), digest.to_string())));

@@ -1,26 +1,38 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
+mod delivery;
+mod difference;
 mod digest;
 mod durable;
 mod error;
+mod export;
+mod family;
+mod history;
 mod import;
 mod index;
 mod listing;
 mod logins;
+mod pack;
 mod pull;
 mod record;
 mod reference;
 mod registries;
 mod registry;
 mod removal;
+mod save;
 mod scratch;
+mod stack;
 mod store;
+mod tag;
 mod tree;
 pub mod trust;
 mod unpack;
 
+pub use difference::{Change, ChangeKind};
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
+pub use family::{Family, SharedLayer};
+pub use history::HistoryStep;
 pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Reading, Silent};
 pub use listing::{Blob, ImageDetails, ImageRow};
 pub use logins::{Login, LoginError, Logins};
@@ -30,5 +42,6 @@ pub use reference::{Reference, ReferenceError};
 pub use registries::{Place, Registries, RegistriesError, Whereabouts};
 pub use registry::{Patience, RegistryError, Repository};
 pub use removal::Removed;
+pub use save::SaveFormat;
 pub use store::Store;
 pub use unpack::{NameError, Problem, UnpackError, unpack_bytes};

@@ -44,6 +44,8 @@ pub enum ReferenceError {
     Long(String),
     #[error("image name “{0}” looks like an image id; a name is needed here")]
     Id(String),
+    #[error("image name “{0}”: a digest is what an image has, not what it can be called")]
+    GivenDigest(String),
 }
 
 impl Reference {
@@ -77,6 +79,11 @@ impl Reference {
     /// What an image imported under this name is called: `web` is `localhost/web:latest`.
     pub fn imported_name(&self) -> String {
         self.named(self.host.as_deref().unwrap_or("localhost"), &self.path)
+    }
+
+    /// What an image of the store is called that a person gives this name: the first one it is looked up by.
+    pub fn given_name(&self) -> String {
+        self.candidates().swap_remove(0)
     }
 
     /// The full names this one can stand for, the likeliest first.

@@ -12,6 +12,9 @@ use super::reference::{Reference, as_id};
 use super::{Digest, ImageRecord, Registries, StoreError, durable};
 use crate::Scope;
 
+/// The whole of `oci-layout` (OCI image-spec, image-layout.md).
+pub(super) const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
 /// The images of one scope. Nothing is read or made before it is asked for.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -114,7 +117,7 @@ impl Store {
             return Ok(());
         }
         let _lock = self.lock()?;
-        durable::replace(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#)
+        durable::replace(&layout, LAYOUT)
     }
 
     /// Held while names, records, blobs and layers change; never while anything is read or unpacked.

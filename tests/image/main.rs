@@ -1,9 +1,12 @@
 //! The store, from hostile archives to two imports at once. Needs root: layers have owners and device nodes.
 
 mod archive;
+mod exporting;
 mod formats;
 mod hostile;
 mod layers;
+mod naming;
+mod saving;
 mod sharing;
 
 use std::path::{Path, PathBuf};

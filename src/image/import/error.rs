@@ -36,6 +36,8 @@ pub enum ImportError {
         "{what}: neither a root file system's tar archive, an OCI image layout nor a `docker save` archive; plain, gzip, xz and zstd are understood"
     )]
     Unknown { what: String },
+    #[error("{what}: a root file system, not a saved image; `berthctl image import` makes an image of it")]
+    RootFileSystem { what: String },
     #[error("{what}: a directory without `oci-layout` is no image; to run a directory tree, set rootfs = \"{what}\"")]
     PlainDirectory { what: String },
     #[error("no image for {wanted}; there {}", what_there_is(.found))]

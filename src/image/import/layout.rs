@@ -15,7 +15,7 @@ use super::platform::Wanted;
 use super::{ImportError, Imported, Incoming, Naming};
 
 /// containerd and docker write the full name here, and only the tag into the OCI's own annotation.
-const CONTAINERD_NAME: &str = "io.containerd.image.name";
+pub const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// buildkit puts notes on how an image was built among the platforms.
 const NOTE: &str = "vnd.docker.reference.type";

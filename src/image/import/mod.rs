@@ -26,7 +26,7 @@ use compression::Compression;
 use files::Files;
 use incoming::Layer;
 use platform::Wanted;
-use source::{Format, Source};
+use source::{Format, Source, Stream};
 
 /// What a person may say about an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,19 +56,39 @@ impl Store {
     ) -> Result<Vec<Imported>, ImportError> {
         let naming = Naming::new(file, options)?;
         let wanted = options.platform.as_deref().map(Wanted::parse).transpose()?;
-        let source = Source::open(file)?;
+        self.bring(Source::open(file)?, &naming, wanted, progress)
+    }
+
+    /// Imports every image of an archive or a layout, each under its own names; a root file system is none.
+    pub fn load(&self, file: &Path, progress: &dyn Progress) -> Result<Vec<Imported>, ImportError> {
+        let naming = Naming::new(file, &ImportOptions::default())?;
+        match Source::open(file)? {
+            Source::Stream(Stream { format: Format::RootFileSystem, what, .. }) => {
+                Err(ImportError::RootFileSystem { what })
+            }
+            source => self.bring(source, &naming, None, progress),
+        }
+    }
+
+    fn bring(
+        &self,
+        source: Source,
+        naming: &Naming,
+        wanted: Option<Wanted>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Imported>, ImportError> {
         let mut incoming = Incoming::new(self, progress)?;
         let imported = match source {
-            Source::Layout(files) => layout::import(&files, &naming, wanted.as_ref(), &mut incoming)?,
+            Source::Layout(files) => layout::import(&files, naming, wanted.as_ref(), &mut incoming)?,
             Source::Stream(stream) => match stream.format {
                 Format::Image => {
                     let what = stream.what.clone();
                     let reading = progress.begin(&what, stream.size);
                     let compression = stream.compression;
                     let files = Files::spool(&what, stream.into_input(Some(&*reading)), compression, &mut incoming)?;
-                    import_files(&what, &files, &naming, wanted.as_ref(), &mut incoming)?
+                    import_files(&what, &files, naming, wanted.as_ref(), &mut incoming)?
                 }
-                Format::RootFileSystem => import_root(stream, &naming, wanted, &mut incoming)?,
+                Format::RootFileSystem => import_root(stream, naming, wanted, &mut incoming)?,
             },
         };
         incoming.commit()?;
@@ -93,7 +113,7 @@ fn import_files(
 }
 
 fn import_root(
-    stream: source::Stream,
+    stream: Stream,
     naming: &Naming,
     wanted: Option<Wanted>,
     into: &mut Incoming<'_>,

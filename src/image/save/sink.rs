@@ -1,0 +1,73 @@
+//! Where the files of a saved image go: into a tar archive, or into a directory.
+
+use std::fs::{DirBuilder, File};
+use std::io::{BufWriter, IntoInnerError, Read};
+use std::path::{Path, PathBuf};
+
+use super::super::StoreError;
+use super::super::delivery::{Delivery, beside};
+use super::super::durable::sync_directory;
+use super::super::error::At;
+use super::super::pack::{Head, Writer};
+
+pub enum Sink {
+    Archive(Writer<BufWriter<Delivery>>, PathBuf),
+    Directory(Staged, PathBuf),
+}
+
+/// A directory that goes unless it is renamed.
+pub struct Staged(PathBuf);
+
+impl Sink {
+    pub fn archive(to: &Path) -> Result<Sink, StoreError> {
+        let delivery = Delivery::to(to)?;
+        let path = delivery.path().to_owned();
+        Ok(Sink::Archive(Writer::new(BufWriter::with_capacity(1 << 17, delivery)), path))
+    }
+
+    /// One that is empty or not there yet.
+    pub fn directory(to: &Path) -> Result<Sink, StoreError> {
+        if std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(std::io::Error::from(std::io::ErrorKind::DirectoryNotEmpty)).at("write to", to);
+        }
+        let unfinished = beside(to);
+        std::fs::create_dir(&unfinished).at("make the directory", &unfinished)?;
+        Ok(Sink::Directory(Staged(unfinished), to.to_owned()))
+    }
+
+    /// A file of `size` bytes.
+    pub fn file(&mut self, name: &str, size: u64, mut content: impl Read) -> Result<(), StoreError> {
+        match self {
+            Sink::Archive(archive, path) => archive.file(&Head::plain(name, size), content).at("write", path),
+            Sink::Directory(Staged(unfinished), _) => {
+                let path = unfinished.join(name);
+                let parent = path.parent().unwrap_or(unfinished);
+                DirBuilder::new().recursive(true).create(parent).at("make the directory", parent)?;
+                let mut file = File::create(&path).at("create", &path)?;
+                std::io::copy(&mut content, &mut file).at("write", &path).map(drop)
+            }
+        }
+    }
+
+    pub fn finish(self) -> Result<(), StoreError> {
+        match self {
+            Sink::Archive(archive, path) => {
+                let written = archive.end().at("write", &path)?.into_inner();
+                written.map_err(IntoInnerError::into_error).at("write", &path)?.finish()
+            }
+            Sink::Directory(staged, path) => {
+                let directory = File::open(&staged.0).at("open", &staged.0)?;
+                rustix::fs::syncfs(&directory).at("sync", &staged.0)?;
+                std::fs::rename(&staged.0, &path).at("rename", &staged.0)?;
+                sync_directory(path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")))
+            }
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Ours alone; it is no longer there once it is renamed.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

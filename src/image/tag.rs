@@ -1,0 +1,24 @@
+//! A second name for an image.
+
+use super::index::{Entry, Index};
+use super::store::resolve;
+use super::{Reference, ReferenceError, Store, StoreError};
+
+impl Store {
+    /// Ties `name` to the image as well, and away from whatever had it. Returns the name in full.
+    pub fn tag(&self, image: &str, name: &str) -> Result<String, StoreError> {
+        let reference: Reference = name.parse()?;
+        // What a digest says of its content is not for a person to choose.
+        if reference.digest().is_some() {
+            return Err(ReferenceError::GivenDigest(name.to_owned()).into());
+        }
+        let full = reference.given_name();
+        self.prepare()?;
+        let _lock = self.lock()?;
+        let mut index = Index::load(&self.oci())?;
+        let entry = resolve(&index, image)?.clone();
+        index.tie(Entry { name: Some(full.clone()), ..entry });
+        index.save()?;
+        Ok(full)
+    }
+}
