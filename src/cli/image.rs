@@ -1,5 +1,6 @@
 //! `image …`: the store of OCI images.
 
+mod gc;
 mod progress;
 
 use clap::{Args, Subcommand, ValueHint};
@@ -19,6 +20,7 @@ pub enum Image {
     Inspect(Inspect),
     #[command(alias = "rm")]
     Remove(Remove),
+    Gc(gc::Gc),
 }
 
 /// Import a root file system or an image
@@ -73,6 +75,7 @@ impl Image {
             Image::List(list) => list.carry_out(&store),
             Image::Inspect(inspect) => inspect.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
+            Image::Gc(gc) => gc.carry_out(&store),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
+mod collection;
 mod digest;
 mod durable;
 mod error;
+mod garbage;
 mod import;
 mod index;
 mod listing;
 mod logins;
+mod needs;
 mod pull;
 mod record;
 mod reference;
@@ -17,8 +20,10 @@ mod scratch;
 mod store;
 mod tree;
 pub mod trust;
+mod turn;
 mod unpack;
 
+pub use collection::{CollectOptions, Collected, Collection, GRACE, Kind};
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
 pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Reading, Silent};

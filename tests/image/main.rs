@@ -2,6 +2,7 @@
 
 mod archive;
 mod formats;
+mod garbage;
 mod hostile;
 mod layers;
 mod sharing;
