@@ -3,6 +3,7 @@
 mod contents;
 mod diff;
 mod export;
+mod gc;
 mod history;
 mod load;
 mod progress;
@@ -34,6 +35,7 @@ pub enum Image {
     Tag(tag::Tag),
     #[command(alias = "rm")]
     Remove(Remove),
+    Gc(gc::Gc),
 }
 
 /// Import a root file system or an image
@@ -95,6 +97,7 @@ impl Image {
             Image::Diff(diff) => diff.carry_out(scope),
             Image::Tag(tag) => tag.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
+            Image::Gc(gc) => gc.carry_out(&store),
         }
     }
 }

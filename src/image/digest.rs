@@ -27,6 +27,17 @@ impl Digest {
     }
 
     /// The 64 digits alone: the name of a blob's file.
+    /// Of everything that comes.
+    pub fn of_stream(mut stream: impl std::io::Read) -> std::io::Result<Digest> {
+        let (mut hasher, mut piece) = (Hasher::default(), vec![0; 1 << 17]);
+        loop {
+            match stream.read(&mut piece)? {
+                0 => return Ok(hasher.finish().0),
+                bytes => hasher.update(&piece[..bytes]),
+            }
+        }
+    }
+
     pub fn hex(&self) -> String {
         self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
             hex.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));

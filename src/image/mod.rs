@@ -1,5 +1,6 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
+mod collection;
 mod delivery;
 mod difference;
 mod digest;
@@ -7,11 +8,13 @@ mod durable;
 mod error;
 mod export;
 mod family;
+mod garbage;
 mod history;
 mod import;
 mod index;
 mod listing;
 mod logins;
+mod needs;
 mod pack;
 mod pull;
 mod record;
@@ -26,8 +29,10 @@ mod store;
 mod tag;
 mod tree;
 pub mod trust;
+mod turn;
 mod unpack;
 
+pub use collection::{CollectOptions, Collected, Collection, GRACE, Kind};
 pub use difference::{Change, ChangeKind};
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};

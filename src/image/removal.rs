@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::error::At;
 use super::index::{Entry, Index};
-use super::scratch::{Scratch, remove_leftovers};
+use super::scratch::Scratch;
 use super::store::{is_name, open_lock, resolve, try_lock};
 use super::{Digest, Store, StoreError};
 use crate::machine::{RELEASE, Started};
@@ -45,9 +45,13 @@ impl Store {
             return Ok(Removed { name: Some(name), manifest: None });
         }
         let image_lock = self.lock_for_removal(reference, &entry)?;
+        let files = self.own_files(&entry);
+        let mut trash = Scratch::new(self)?;
         self.forget(&mut index, &entry.manifest)?;
-        drop((image_lock, lock));
-        self.clean()?;
+        drop(image_lock);
+        self.release(&files, &mut trash)?;
+        // What takes its time is done without the lock.
+        drop(lock);
         Ok(Removed { name: entry.name, manifest: Some(entry.manifest.to_string()) })
     }
 
@@ -57,18 +61,26 @@ impl Store {
         let lock = self.lock()?;
         let mut index = Index::load(&self.oci())?;
         let nameless: Vec<Entry> = index.entries().iter().filter(|entry| entry.name.is_none()).cloned().collect();
-        let mut removed = Vec::new();
+        let (mut removed, mut files, mut trash) = (Vec::new(), HashSet::new(), Scratch::new(self)?);
         for entry in nameless {
+            let own = self.own_files(&entry);
             match self.lock_for_removal("", &entry) {
                 Ok(_image_lock) => self.forget(&mut index, &entry.manifest)?,
                 Err(StoreError::InUse { .. }) => continue,
                 Err(error) => return Err(error),
             }
+            files.extend(own);
             removed.push(Removed { name: None, manifest: Some(entry.manifest.to_string()) });
         }
+        self.release(&files, &mut trash)?;
         drop(lock);
-        self.clean()?;
         Ok(removed)
+    }
+
+    /// Of a damaged image only what can be told; the rest is found by the collection of garbage.
+    fn own_files(&self, entry: &Entry) -> HashSet<PathBuf> {
+        let least = || vec![self.blob(&entry.manifest)];
+        self.files_of(entry).unwrap_or_else(|_| least()).into_iter().collect()
     }
 
     fn lock_for_removal(&self, reference: &str, entry: &Entry) -> Result<OwnedFd, StoreError> {
@@ -91,36 +103,13 @@ impl Store {
     }
 
     /// The name goes first: from then on the rest is garbage, whatever happens.
-    fn forget(&self, index: &mut Index, manifest: &Digest) -> Result<(), StoreError> {
+    pub(super) fn forget(&self, index: &mut Index, manifest: &Digest) -> Result<(), StoreError> {
         index.drop_manifest(manifest);
         index.save()?;
         let record = self.record_path(manifest);
         remove_file(&record)?;
         // Whoever has it open and waits for it finds the record gone.
         remove_file(&self.image_lock(manifest))
-    }
-
-    /// Removes what killed imports left, and what no image uses, unless an import is under way that may count on it.
-    pub(super) fn clean(&self) -> Result<(), StoreError> {
-        let _lock = self.lock()?;
-        remove_leftovers(self)?;
-        let path = self.imports_lock();
-        let imports = open_lock(&path)?;
-        if !try_lock(&imports, &path)? {
-            return Ok(());
-        }
-        let index = Index::load(&self.oci())?;
-        let mut used = HashSet::new();
-        for entry in index.entries() {
-            // What a damaged image uses is not known: better keep too much.
-            let Ok(files) = self.files_of(entry) else { return Ok(()) };
-            used.extend(files);
-        }
-        let mut trash = Scratch::new(self)?;
-        for directory in [self.blobs(), self.records(), self.scope().layers()] {
-            sweep(&directory, &used, &mut trash)?;
-        }
-        Ok(())
     }
 
     /// Held, shared, by every import from its first look at the store to its end.
@@ -135,40 +124,9 @@ impl Store {
         }
     }
 
-    fn imports_lock(&self) -> PathBuf {
+    pub(super) fn imports_lock(&self) -> PathBuf {
         self.scope().store.join("imports.lock")
     }
-
-    fn files_of(&self, entry: &Entry) -> Result<Vec<PathBuf>, StoreError> {
-        let (manifest, _) = self.documents(entry)?;
-        let record = self.record(&entry.manifest)?;
-        let path = self.record_path(&entry.manifest);
-        let digest = |text: String| text.parse::<Digest>().map_err(|error| StoreError::damaged(&path, error));
-        let mut files = vec![
-            self.blob(&entry.manifest),
-            self.record_path(&entry.manifest),
-            self.image_lock(&entry.manifest),
-            self.blob(&digest(manifest.config().digest().to_string())?),
-        ];
-        for layer in manifest.layers() {
-            files.push(self.blob(&digest(layer.digest().to_string())?));
-        }
-        for layer in record.layers {
-            files.push(self.layer(&digest(layer)?));
-        }
-        Ok(files)
-    }
-}
-
-/// Moves away what is not in use; a rename is done or not, a removal can be killed half-way.
-fn sweep(directory: &Path, used: &HashSet<PathBuf>, trash: &mut Scratch) -> Result<(), StoreError> {
-    for entry in std::fs::read_dir(directory).at("read", directory)? {
-        let path = entry.at("read", directory)?.path();
-        if !used.contains(&path) {
-            std::fs::rename(&path, trash.fresh()).at("remove", &path)?;
-        }
-    }
-    Ok(())
 }
 
 fn remove_file(path: &Path) -> Result<(), StoreError> {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 use super::error::At;
-use super::store::try_lock;
+use super::store::{is_at, try_lock};
+use super::turn::Turn;
 use super::{Store, StoreError, durable, tree};
 
 /// A directory of this import's own, locked while it lives and removed with it.
@@ -56,11 +57,6 @@ impl Scratch {
         let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path);
         Ok((path.clone(), file.at("create", &path)?))
     }
-
-    /// Everything written here is on the disk afterwards.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        rustix::fs::syncfs(&self.directory).at("sync", &self.path)
-    }
 }
 
 impl Drop for Scratch {
@@ -74,10 +70,16 @@ impl Drop for Scratch {
 pub fn remove_leftovers(store: &Store) -> Result<(), StoreError> {
     let incoming = store.incoming();
     for entry in std::fs::read_dir(&incoming).at("read", &incoming)? {
-        let path = entry.at("read", &incoming)?.path();
-        let directory = open_directory(&path)?;
-        if try_lock(&directory, &path)? {
-            remove(&path, directory.as_fd()).at("remove", &path)?;
+        let entry = entry.at("read", &incoming)?;
+        let path = entry.path();
+        if entry.file_type().at("look at", &path)?.is_dir() {
+            // Its owner may take it away just now.
+            let Ok(directory) = open_directory(&path) else { continue };
+            if try_lock(&directory, &path)? && is_at(&directory, &path) {
+                remove(&path, directory.as_fd()).at("remove", &path)?;
+            }
+        } else {
+            Turn::forget_if_free(&path)?;
         }
     }
     Ok(())

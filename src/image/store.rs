@@ -84,6 +84,13 @@ impl Store {
         self.blobs().join(digest.hex())
     }
 
+    /// Whether a blob's content is not what its name says.
+    pub(super) fn is_damaged(&self, digest: &Digest) -> Result<bool, StoreError> {
+        let path = self.blob(digest);
+        let file = std::fs::File::open(&path).at("open", &path)?;
+        Ok(Digest::of_stream(file).at("read", &path)? != *digest)
+    }
+
     pub(super) fn records(&self) -> PathBuf {
         self.oci().join("records")
     }
@@ -120,6 +127,14 @@ impl Store {
         durable::replace(&layout, LAYOUT)
     }
 
+    /// Everything written to the store until now is on the disk afterwards.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        let path = self.incoming();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(&path, flags, Mode::empty()).at("open", &path)?;
+        rustix::fs::syncfs(&directory).at("sync", &path)
+    }
+
     /// Held while names, records, blobs and layers change; never while anything is read or unpacked.
     pub(super) fn lock(&self) -> Result<OwnedFd, StoreError> {
         let path = self.scope.store.join("lock");
@@ -135,7 +150,8 @@ pub(super) fn open_lock(path: &Path) -> Result<OwnedFd, StoreError> {
     rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).at("open", path)
 }
 
-fn is_at(open: &OwnedFd, path: &Path) -> bool {
+/// Whether what is open is what has that name.
+pub(super) fn is_at(open: &OwnedFd, path: &Path) -> bool {
     match (rustix::fs::fstat(open), rustix::fs::lstat(path)) {
         (Ok(open), Ok(path)) => (open.st_dev, open.st_ino) == (path.st_dev, path.st_ino),
         _ => false,

@@ -1,9 +1,11 @@
-//! Removing a tree a stranger made: any depth, any names, links not followed.
+//! Trees that a stranger made, removed, measured and compared: any depth, any names, links not followed.
 
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 /// Below this many levels a directory is moved up and treated afresh, so that neither the stack nor the number of
@@ -50,6 +52,66 @@ fn remove_below(top: BorrowedFd<'_>, directory: BorrowedFd<'_>, level: usize, mo
     Ok(())
 }
 
+/// Bytes on the disk of a file or of a directory and everything below, each file counted once. What cannot be looked
+/// at counts nothing.
+pub fn disk_usage(path: &Path) -> u64 {
+    let Ok(stat) = rustix::fs::lstat(path) else { return 0 };
+    let mut bytes = blocks(&stat);
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+        && let Ok(directory) = open_directory(rustix::fs::CWD, path)
+    {
+        let mut linked = HashSet::new();
+        let _ = walk(directory, &mut |_, _, stat| {
+            if stat.st_nlink == 1 || is_directory_mode(stat) || linked.insert(stat.st_ino) {
+                bytes += blocks(stat);
+            }
+            Ok(())
+        });
+    }
+    bytes
+}
+
+/// Calls `visit` with the directory, name and status of everything below `top`, in the order of the names, whatever the
+/// depth: only one directory is open at a time.
+pub fn walk(
+    top: OwnedFd,
+    visit: &mut dyn FnMut(BorrowedFd<'_>, &CString, &Stat) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let mut here = top;
+    let mut levels = vec![sorted_names(here.as_fd())?];
+    while let Some(level) = levels.last_mut() {
+        let Some(name) = level.pop() else {
+            levels.pop();
+            if !levels.is_empty() {
+                here = open_directory(here.as_fd(), c"..")?;
+            }
+            continue;
+        };
+        let stat = statat(&here, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        visit(here.as_fd(), &name, &stat)?;
+        if is_directory_mode(&stat) {
+            here = open_directory(here.as_fd(), &name)?;
+            levels.push(sorted_names(here.as_fd())?);
+        }
+    }
+    Ok(())
+}
+
+/// The last one first.
+fn sorted_names(directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
+    let mut names = names(directory)?;
+    names.sort_by(|one, other| other.cmp(one));
+    Ok(names)
+}
+
+fn blocks(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_blocks).unwrap_or(0) * 512
+}
+
+fn is_directory_mode(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+}
+
 fn names(directory: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
@@ -66,11 +128,10 @@ fn is_dot(name: &std::ffi::CStr) -> bool {
 }
 
 fn is_directory(parent: BorrowedFd<'_>, name: &CString) -> bool {
-    statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
-        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+    statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| is_directory_mode(&stat))
 }
 
-fn open_directory(parent: BorrowedFd<'_>, name: &CString) -> Result<OwnedFd, Errno> {
+fn open_directory(parent: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(parent, name, flags, Mode::empty())
 }

@@ -3,6 +3,7 @@
 mod archive;
 mod exporting;
 mod formats;
+mod garbage;
 mod hostile;
 mod layers;
 mod naming;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use berth::Scope;
-use berth::image::{ImportOptions, Silent, Store, StoreError};
+use berth::image::{CollectOptions, ImportOptions, Silent, Store, StoreError};
 
 use crate::Place;
 use crate::archive::{Archive, Layout, layer};
@@ -131,6 +131,36 @@ fn import_standard_input() {
 }
 
 #[test]
+fn what_an_import_has_finished_goes_with_it_when_its_image_is_wrong() {
+    let place = Place::empty();
+    import(&place, "one:1", &[base()]);
+    let mut layers = vec![layer(base()), layer(Archive::new().file("own", "")), layer(Archive::new().file("last", ""))];
+    layers[2].1 = format!("sha256:{}", "0".repeat(64));
+    let file = place.file("wrong.tar", &Layout::new("wrong:1", &layers).archive());
+    place.import_file(&file, None).unwrap_err();
+    // What the other image has as well stays.
+    assert_eq!((place.layers().len(), place.blobs().len(), place.incoming().len()), (1, 3, 0));
+}
+
+#[test]
+fn a_layer_without_its_tree_is_unpacked_from_its_blob() {
+    let place = Place::empty();
+    let layers = import(&place, "one:1", &[base()]);
+    std::fs::remove_dir_all(place.scope().layer(&layers[0])).unwrap();
+    import(&place, "one:1", &[base()]);
+    assert_eq!(std::fs::read(place.scope().layer(&layers[0]).join("base")).unwrap(), b"1");
+    // And from what is imported where that blob has been damaged.
+    std::fs::remove_dir_all(place.scope().layer(&layers[0])).unwrap();
+    let manifest = place.store().inspect("one:1").unwrap();
+    let blob = place.scope().store.join("oci/blobs/sha256").join(&manifest.blobs[0].digest["sha256:".len()..]);
+    let whole = std::fs::read(&blob).unwrap();
+    std::fs::write(&blob, vec![0; whole.len()]).unwrap();
+    import(&place, "one:1", &[base()]);
+    assert_eq!(std::fs::read(&blob).unwrap(), whole);
+    assert!(place.scope().layer(&layers[0]).join("base").exists() && place.incoming().is_empty());
+}
+
+#[test]
 fn a_killed_import_leaves_nothing_visible_and_the_next_one_cleans_up() {
     let place = Place::empty();
     let content = "x".repeat(3000);
@@ -163,5 +193,7 @@ fn a_killed_import_leaves_nothing_visible_and_the_next_one_cleans_up() {
     import(&place, "other:1", &[base()]);
     assert!(place.incoming().is_empty());
     let _ = place.store().remove("killed");
+    // It may have finished its layer, and not have named it.
+    place.store().collect(&CollectOptions { grace: Duration::ZERO, all: false, dry_run: false }).unwrap();
     assert_eq!((place.layers().len(), place.blobs().len()), (1, 3));
 }

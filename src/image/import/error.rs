@@ -50,6 +50,17 @@ pub enum ImportError {
     NameNeeded { what: String },
 }
 
+impl ImportError {
+    /// Whether nothing is wrong with the image nor with the store: the next attempt goes on with what this one has.
+    pub fn is_interruption(&self) -> bool {
+        match self {
+            ImportError::Registry(error) => error.is_interruption(),
+            ImportError::Read { source, .. } => source.get_ref().is_some_and(|inner| inner.is::<Interrupted>()),
+            _ => false,
+        }
+    }
+}
+
 /// Why a stream ended before its time, through no fault of its content.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -1,6 +1,7 @@
-//! What is being brought into the store: nobody sees any of it until all of it is whole and on the disk.
+//! What is being brought into the store. Each layer goes to its place as soon as it is whole and on the disk; the image
+//! gets its name when all of it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -9,23 +10,30 @@ use oci_spec::image::{ImageConfiguration, MediaType};
 
 use super::super::error::At;
 use super::super::index::{Entry, Index};
-use super::super::scratch::Scratch;
+use super::super::scratch::{Scratch, remove_leftovers};
+use super::super::turn::Turn;
 use super::super::unpack::{Destination, is_opaque};
 use super::super::{Digest, ImageRecord, ProcessDefaults, Store, StoreError, durable};
 use super::compression::Compression;
 use super::pipeline::{Job, Keep, Outcome};
+use super::settling::Finished;
 use super::{ImportError, Progress};
 
 pub struct Incoming<'a> {
     store: &'a Store,
     progress: &'a dyn Progress,
     pub scratch: Scratch,
-    /// New blobs and layers, and where they wait.
+    /// New blobs and layers, and where they wait, or waited, to get to their places.
     blobs: HashMap<Digest, PathBuf>,
     layers: HashMap<Digest, PathBuf>,
+    pub(super) finished: Finished,
+    /// In their places by our doing.
+    pub(super) placed: HashSet<PathBuf>,
     images: Vec<(Entry, ImageRecord)>,
+    /// Whether what is finished stays, though the image never gets its name.
+    pub(super) lasting: bool,
     /// As long as it is held, nothing leaves the store.
-    _present: OwnedFd,
+    present: Option<OwnedFd>,
 }
 
 /// One layer on its way in.
@@ -91,17 +99,24 @@ impl<'a> Incoming<'a> {
     /// Tidies up what killed imports left first.
     pub fn new(store: &'a Store, progress: &'a dyn Progress) -> Result<Self, StoreError> {
         store.prepare()?;
-        store.clean()?;
         let _lock = store.lock()?;
+        remove_leftovers(store)?;
         Ok(Incoming {
             store,
             progress,
-            _present: store.share_imports_lock()?,
+            present: Some(store.share_imports_lock()?),
             scratch: Scratch::new(store)?,
             blobs: HashMap::new(),
             layers: HashMap::new(),
+            finished: Finished::default(),
+            placed: HashSet::new(),
             images: Vec::new(),
+            lasting: false,
         })
+    }
+
+    pub(super) fn store(&self) -> &'a Store {
+        self.store
     }
 
     fn has_blob(&self, digest: &Digest) -> bool {
@@ -110,7 +125,8 @@ impl<'a> Incoming<'a> {
 
     fn layer_path(&self, diff_id: &Digest) -> Option<PathBuf> {
         let stored = || Some(self.store.layer(diff_id)).filter(|path| path.exists());
-        self.layers.get(diff_id).cloned().or_else(stored)
+        let staged = self.layers.get(diff_id).cloned().filter(|path| path.exists());
+        staged.or_else(stored)
     }
 
     /// Keeps a small blob: a manifest or a configuration.
@@ -119,6 +135,7 @@ impl<'a> Incoming<'a> {
         if !self.has_blob(&digest) {
             let path = self.scratch.fresh();
             std::fs::write(&path, content).at("write", &path)?;
+            self.finished.add(path.clone(), self.store.blob(&digest));
             self.blobs.insert(digest, path);
         }
         Ok(digest)
@@ -133,7 +150,8 @@ impl<'a> Incoming<'a> {
         }
         let Places { keep, destination, kept } = self.places(&layer)?;
         let outcome = layer.read(keep, destination, self.progress)?;
-        self.keep(kept, &outcome);
+        self.keep(kept, &outcome, None);
+        self.settle()?;
         Ok(outcome)
     }
 
@@ -180,11 +198,30 @@ impl<'a> Incoming<'a> {
     }
 
     /// Notes what a layer's reader has verified.
-    pub(super) fn keep(&mut self, kept: Kept, outcome: &Outcome) {
-        self.blobs.entry(outcome.blob.0).or_insert(kept.blob);
+    pub(super) fn keep(&mut self, kept: Kept, outcome: &Outcome, turn: Option<Turn>) {
+        let (blob, diff_id) = (outcome.blob.0, outcome.diff.0);
+        self.blobs.entry(blob).or_insert_with(|| {
+            self.finished.add(kept.blob.clone(), self.store.blob(&blob));
+            kept.blob
+        });
         if let Some(path) = kept.layer {
-            self.layers.entry(outcome.diff.0).or_insert(path);
+            self.layers.entry(diff_id).or_insert_with(|| {
+                self.finished.add(path.clone(), self.store.layer(&diff_id));
+                path
+            });
         }
+        if let Some(turn) = turn {
+            self.finished.hold(turn);
+        }
+    }
+
+    /// What is finished goes to its place.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let finished = std::mem::take(&mut self.finished);
+        if !finished.is_empty() {
+            self.placed.extend(finished.settle(self.store)?);
+        }
+        Ok(())
     }
 
     /// Notes an image whose blobs and layers have all been added.
@@ -218,36 +255,41 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Everything at once: on the disk first, then in its place, and named last.
-    pub fn commit(self) -> Result<(), StoreError> {
-        self.scratch.sync()?;
+    /// The rest of it to its place, and named last.
+    pub fn commit(mut self) -> Result<(), StoreError> {
+        self.settle()?;
         let store = self.store;
         let _lock = store.lock()?;
-        for (digest, path) in &self.blobs {
-            put(path, &store.blob(digest))?;
-        }
-        for (diff_id, path) in &self.layers {
-            put(path, &store.layer(diff_id))?;
-        }
         durable::sync_directory(&store.blobs())?;
         durable::sync_directory(&store.scope().layers())?;
         let mut index = Index::load(&store.oci())?;
-        for (entry, record) in self.images {
+        for (entry, record) in std::mem::take(&mut self.images) {
             let path = store.record_path(&entry.manifest);
             let text = serde_json::to_vec(&record).map_err(|error| StoreError::damaged(&path, error))?;
             durable::replace(&path, &text)?;
             index.tie(entry);
         }
-        index.save()
+        index.save()?;
+        self.lasting = true;
+        Ok(())
     }
 }
 
-/// Another import may have been first with the same content.
-fn put(from: &Path, to: &Path) -> Result<(), StoreError> {
-    if to.exists() {
-        return Ok(());
+impl Drop for Incoming<'_> {
+    fn drop(&mut self) {
+        if self.lasting {
+            // Of a commit nothing is left to do.
+            let _ = self.settle();
+            return;
+        }
+        self.present = None;
+        if !self.placed.is_empty()
+            && let Ok(_lock) = self.store.lock()
+        {
+            // What others count on by now, and what cannot be moved, is left to the collection of garbage.
+            let _ = self.store.release(&self.placed, &mut self.scratch);
+        }
     }
-    std::fs::rename(from, to).at("rename", from)
 }
 
 fn opaque_root(layer: &Path) -> Result<bool, StoreError> {

@@ -3,11 +3,23 @@
 use std::collections::HashSet;
 use std::io::{Error as IoError, Read, Result as IoResult};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::incoming::{Layer, Places};
+use super::super::Store;
+use super::super::error::At;
+use super::super::turn::Turn;
+use super::incoming::{BlobSource, Kept, Layer, Places};
+use super::layout::sniff;
 use super::origin::{Announced, Opened, Origin};
+use super::pipeline::Outcome;
+use super::settling::Finished;
 use super::{ImportError, Incoming, Interrupted};
+
+/// Between two syncs, at least: many small layers are finished within.
+const PAUSE: Duration = Duration::from_millis(50);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Incoming<'_> {
     /// Verifies every layer, and keeps of them what the store does not have. The first error ends all.
@@ -18,20 +30,30 @@ impl Incoming<'_> {
         let hands = origin.hands().min(layers.len());
         let crew = Crew {
             origin,
+            store: self.store(),
             queue: Mutex::new(layers.into_iter()),
             incoming: Mutex::new(self),
+            some_finished: Condvar::new(),
+            closed: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             failure: Mutex::new(None),
         };
-        match hands {
-            0 | 1 => crew.work(),
-            _ => std::thread::scope(|threads| {
+        std::thread::scope(|threads| {
+            threads.spawn(|| crew.settle());
+            let _closing = Closing(&crew);
+            std::thread::scope(|threads| {
                 for _ in 0..hands {
                     threads.spawn(|| crew.work());
                 }
-            }),
+            });
+        });
+        match crew.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => {
+                lock(&crew.incoming).lasting = error.is_interruption();
+                Err(error)
+            }
+            None => Ok(()),
         }
-        crew.failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 }
 
@@ -45,31 +67,113 @@ impl Incoming<'_> {
 
 struct Crew<'a, 'b> {
     origin: &'a dyn Origin,
+    store: &'b Store,
     queue: Mutex<std::vec::IntoIter<Announced>>,
     incoming: Mutex<&'a mut Incoming<'b>>,
+    some_finished: Condvar,
+    /// Nothing more will be finished.
+    closed: AtomicBool,
     stop: AtomicBool,
     failure: Mutex<Option<ImportError>>,
 }
 
+/// Sends the one who settles home, whatever became of the others.
+struct Closing<'a, 'b, 'c>(&'c Crew<'a, 'b>);
+
+impl Drop for Closing<'_, '_, '_> {
+    fn drop(&mut self) {
+        let _incoming = lock(&self.0.incoming);
+        self.0.closed.store(true, Ordering::Relaxed);
+        self.0.some_finished.notify_all();
+    }
+}
+
 impl Crew<'_, '_> {
+    /// Brings to their places what the others have finished: one sync for all that was finished during the last one.
+    fn settle(&self) {
+        while let Some(finished) = self.next_finished() {
+            let start = Instant::now();
+            match finished.settle(self.store) {
+                Ok(placed) => lock(&self.incoming).placed.extend(placed),
+                Err(error) => self.fail(error.into()),
+            }
+            // A disk that is slow to sync has other things to do as well.
+            let incoming = lock(&self.incoming);
+            let pause = start.elapsed().clamp(PAUSE, LONGEST_PAUSE);
+            drop(self.some_finished.wait_timeout_while(incoming, pause, |_| !self.is_closed()));
+        }
+    }
+
+    /// None at the end: what is left then is settled with the image's documents.
+    fn next_finished(&self) -> Option<Finished> {
+        let mut incoming = lock(&self.incoming);
+        while !self.is_closed() {
+            if !incoming.finished.is_empty() {
+                return Some(std::mem::take(&mut incoming.finished));
+            }
+            incoming = self.some_finished.wait(incoming).unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// What fails after the first fails because of it.
+    fn fail(&self, error: ImportError) {
+        lock(&self.failure).get_or_insert(error);
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     fn work(&self) {
         while !self.stop.load(Ordering::Relaxed) {
             let Some(layer) = lock(&self.queue).next() else { return };
             if let Err(error) = self.add(&layer) {
-                // What fails after it fails because of it.
-                lock(&self.failure).get_or_insert(error);
-                self.stop.store(true, Ordering::Relaxed);
+                self.fail(error);
             }
         }
     }
 
     fn add(&self, announced: &Announced) -> Result<(), ImportError> {
-        let Announced { digest, size, diff_id } = announced;
+        let Announced { digest, diff_id, .. } = announced;
         let what = self.origin.what(digest);
         if lock(&self.incoming).has_layer(&what, digest, diff_id) {
             return Ok(());
         }
-        let Opened { input, compression, blob } = self.origin.layer(announced, &self.stop)?;
+        // Another import may be fetching it just now.
+        let Some(turn) = Turn::wait(self.store, digest, &self.stop)? else { return Ok(()) };
+        if lock(&self.incoming).has_layer(&what, digest, diff_id) {
+            return Ok(());
+        }
+        if let Some(opened) = self.from_store(announced) {
+            match self.read(what.clone(), announced, opened) {
+                // Damaged since it came; what the image says of it may be wrong as well.
+                Err(_) if self.store.is_damaged(digest)? => {
+                    let damaged = self.store.blob(digest);
+                    let aside = lock(&self.incoming).scratch.fresh();
+                    std::fs::rename(&damaged, aside).at("move away", &damaged)?;
+                }
+                other => return other.map(|(kept, outcome)| self.keep(kept, &outcome, turn)),
+            }
+        }
+        let opened = self.origin.layer(announced, &self.stop)?;
+        let (kept, outcome) = self.read(what, announced, opened)?;
+        self.keep(kept, &outcome, turn);
+        Ok(())
+    }
+
+    /// The blob of a layer whose unpacked tree is missing.
+    fn from_store(&self, announced: &Announced) -> Option<Opened<'static>> {
+        let path = self.store.blob(&announced.digest);
+        let mut file = std::fs::File::open(&path).ok()?;
+        let compression = sniff(&mut file, "").ok()?;
+        Some(Opened { input: Box::new(file), compression, blob: BlobSource::File(path) })
+    }
+
+    fn read(&self, what: String, announced: &Announced, opened: Opened<'_>) -> Result<(Kept, Outcome), ImportError> {
+        let Announced { digest, size, diff_id } = announced;
+        let Opened { input, compression, blob } = opened;
         let input = Box::new(Stoppable { input, stop: &self.stop });
         let (digest, size, diff_id) = (Some(*digest), Some(*size), Some(*diff_id));
         let layer = Layer { what, input, compression, blob, digest, size, diff_id };
@@ -79,8 +183,12 @@ impl Crew<'_, '_> {
             (incoming.places(&layer)?, incoming.progress())
         };
         let outcome = layer.read(keep, destination, progress)?;
-        lock(&self.incoming).keep(kept, &outcome);
-        Ok(())
+        Ok((kept, outcome))
+    }
+
+    fn keep(&self, kept: Kept, outcome: &Outcome, turn: Turn) {
+        lock(&self.incoming).keep(kept, outcome, Some(turn));
+        self.some_finished.notify_all();
     }
 }
 

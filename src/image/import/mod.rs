@@ -12,6 +12,7 @@ mod origin;
 mod pipeline;
 pub(super) mod platform;
 mod progress;
+mod settling;
 mod source;
 
 use std::path::Path;

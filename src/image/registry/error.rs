@@ -40,6 +40,17 @@ pub enum RegistryError {
     Stopped,
 }
 
+impl RegistryError {
+    /// Whether it may well go better next time.
+    pub fn is_interruption(&self) -> bool {
+        match self {
+            RegistryError::Connection { .. } | RegistryError::Stopped => true,
+            RegistryError::Status { status, .. } => *status == 429 || *status >= 500,
+            _ => false,
+        }
+    }
+}
+
 /// How one attempt failed.
 #[derive(Debug)]
 pub enum Trouble {

@@ -1,0 +1,66 @@
+//! What no image needs: told from the rest, and moved away.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::error::At;
+use super::index::{Entry, Index};
+use super::scratch::Scratch;
+use super::store::{open_lock, try_lock};
+use super::{Digest, Store, StoreError};
+
+impl Store {
+    /// Moves away those of `files` that no image needs, unless an import is under way that may count on them. The
+    /// caller holds the store's lock.
+    pub(super) fn release(&self, files: &HashSet<PathBuf>, trash: &mut Scratch) -> Result<(), StoreError> {
+        let path = self.imports_lock();
+        let imports = open_lock(&path)?;
+        if !try_lock(&imports, &path)? {
+            return Ok(());
+        }
+        // What a damaged image uses is not known: better keep too much.
+        let Ok(used) = self.used(&Index::load(&self.oci())?) else { return Ok(()) };
+        files.difference(&used).try_for_each(|file| put_away(file, trash).map(drop))
+    }
+
+    /// Every file of every image.
+    pub(super) fn used(&self, index: &Index) -> Result<HashSet<PathBuf>, StoreError> {
+        let mut used = HashSet::new();
+        for entry in index.entries() {
+            used.extend(self.files_of(entry)?);
+        }
+        Ok(used)
+    }
+
+    pub(super) fn files_of(&self, entry: &Entry) -> Result<Vec<PathBuf>, StoreError> {
+        let (manifest, config) = self.documents(entry)?;
+        let path = self.record_path(&entry.manifest);
+        let digest = |text: &str| text.parse::<Digest>().map_err(|error| StoreError::damaged(&path, error));
+        let mut files = vec![
+            self.blob(&entry.manifest),
+            self.record_path(&entry.manifest),
+            self.image_lock(&entry.manifest),
+            self.blob(&digest(manifest.config().digest().as_ref())?),
+        ];
+        for layer in manifest.layers() {
+            files.push(self.blob(&digest(layer.digest().as_ref())?));
+        }
+        // Of the record's, those below an opaque root are left out; they are there all the same.
+        for layer in config.rootfs().diff_ids() {
+            files.push(self.layer(&digest(layer)?));
+        }
+        for layer in self.record(&entry.manifest)?.layers {
+            files.push(self.layer(&digest(&layer)?));
+        }
+        Ok(files)
+    }
+}
+
+/// A rename is done or not, a removal can be killed half-way. Tells where it went.
+pub fn put_away(file: &Path, trash: &mut Scratch) -> Result<PathBuf, StoreError> {
+    let away = trash.fresh();
+    match std::fs::rename(file, &away) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(away),
+        other => other.at("remove", file).map(|()| away),
+    }
+}
