@@ -1,5 +1,6 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
+mod commit;
 mod delivery;
 mod difference;
 mod digest;
@@ -28,6 +29,7 @@ mod tree;
 pub mod trust;
 mod unpack;
 
+pub use commit::{ChangeError, CommitOptions, Committed, ConfigChange};
 pub use difference::{Change, ChangeKind};
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
