@@ -9,6 +9,7 @@ mod layers;
 mod naming;
 mod saving;
 mod sharing;
+mod transports;
 
 use std::path::{Path, PathBuf};
 
