@@ -1,5 +1,6 @@
 //! `image …`: the store of OCI images.
 
+mod commit;
 mod contents;
 mod diff;
 mod export;
@@ -32,6 +33,7 @@ pub enum Image {
     History(history::History),
     Tree(tree::Tree),
     Diff(diff::Diff),
+    Commit(commit::Commit),
     Tag(tag::Tag),
     #[command(alias = "rm")]
     Remove(Remove),
@@ -95,6 +97,7 @@ impl Image {
             Image::History(history) => history.carry_out(&store),
             Image::Tree(tree) => tree.carry_out(&store),
             Image::Diff(diff) => diff.carry_out(scope),
+            Image::Commit(commit) => commit.carry_out(scope),
             Image::Tag(tag) => tag.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
             Image::Gc(gc) => gc.carry_out(&store),

@@ -203,6 +203,7 @@ mod tests {
             "image load -q -i a.tar",
             "image export -q -o a.tar web",
             "image diff -q -o json web db",
+            "image commit -q -a me -m words --pause=false web new",
             "image remove -q --no-pager web",
             "status -n 5 -o cat -l web db",
             "status --lines=5 --output=json web",

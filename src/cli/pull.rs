@@ -20,10 +20,11 @@ use options::{Insecure, Policy};
 /// Exit status for the executor, which has been told why: `EX_CONFIG` of sysexits.h.
 const MISCONFIGURED: i32 = 78;
 
-/// Fetch images from registries
+/// Fetch images from registries, archives and directories
 ///
 /// Which registries, mirrors and aliases: /etc/containers/registries.conf, see containers-registries.conf(5). Logins are
-/// those of podman, skopeo and docker, see containers-auth.json(5).
+/// those of podman, skopeo and docker, see containers-auth.json(5). What lies on this host is named oci:DIR[:TAG],
+/// oci-archive:FILE[:TAG], docker-archive:FILE[:REFERENCE] or dir:DIR.
 #[derive(Debug, Args)]
 pub struct Pull {
     /// os/arch of an image for several; ours where none is given

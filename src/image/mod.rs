@@ -1,6 +1,7 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
 mod collection;
+mod commit;
 mod delivery;
 mod difference;
 mod digest;
@@ -33,6 +34,7 @@ mod turn;
 mod unpack;
 
 pub use collection::{CollectOptions, Collected, Collection, GRACE, Kind};
+pub use commit::{ChangeError, CommitOptions, Committed, ConfigChange};
 pub use difference::{Change, ChangeKind};
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};

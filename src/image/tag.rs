@@ -7,12 +7,7 @@ use super::{Reference, ReferenceError, Store, StoreError};
 impl Store {
     /// Ties `name` to the image as well, and away from whatever had it. Returns the name in full.
     pub fn tag(&self, image: &str, name: &str) -> Result<String, StoreError> {
-        let reference: Reference = name.parse()?;
-        // What a digest says of its content is not for a person to choose.
-        if reference.digest().is_some() {
-            return Err(ReferenceError::GivenDigest(name.to_owned()).into());
-        }
-        let full = reference.given_name();
+        let full = self.name_given(name)?;
         self.prepare()?;
         let _lock = self.lock()?;
         let mut index = Index::load(&self.oci())?;
@@ -20,5 +15,15 @@ impl Store {
         index.tie(Entry { name: Some(full.clone()), ..entry });
         index.save()?;
         Ok(full)
+    }
+
+    /// The full name that a person gives an image.
+    pub(super) fn name_given(&self, name: &str) -> Result<String, StoreError> {
+        let reference: Reference = name.parse()?;
+        // What a digest says of its content is not for a person to choose.
+        match reference.digest() {
+            Some(_) => Err(ReferenceError::GivenDigest(name.to_owned()).into()),
+            None => Ok(reference.given_name()),
+        }
     }
 }

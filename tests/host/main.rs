@@ -10,6 +10,7 @@ mod edit;
 mod escapes;
 mod exec;
 mod faults;
+mod images;
 mod isolation;
 mod keeping;
 mod lifecycle;

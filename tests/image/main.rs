@@ -1,6 +1,7 @@
 //! The store, from hostile archives to two imports at once. Needs root: layers have owners and device nodes.
 
 mod archive;
+mod committing;
 mod exporting;
 mod formats;
 mod garbage;
@@ -9,6 +10,7 @@ mod layers;
 mod naming;
 mod saving;
 mod sharing;
+mod transports;
 
 use std::path::{Path, PathBuf};
 

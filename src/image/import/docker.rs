@@ -34,6 +34,7 @@ pub fn import(
         return Err(ImportError::Nothing);
     }
     let names = |saved: &Saved| saved.repo_tags.clone().unwrap_or_default();
+    let saved = naming.choose(saved, names)?;
     let all: Vec<String> = saved.iter().flat_map(names).collect();
     let mut imported = Vec::new();
     for image in &saved {

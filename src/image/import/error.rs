@@ -40,10 +40,16 @@ pub enum ImportError {
     RootFileSystem { what: String },
     #[error("{what}: a directory without `oci-layout` is no image; to run a directory tree, set rootfs = \"{what}\"")]
     PlainDirectory { what: String },
-    #[error("no image for {wanted}; there {}", what_there_is(.found))]
+    #[error("no image for {wanted}; there {}", what_there_is(.found, "none for any platform"))]
     Platform { wanted: String, found: Vec<String> },
     #[error("the archive holds several images ({}); import it without a name, or one of these names", .0.join(", "))]
     Several(Vec<String>),
+    #[error("{what} holds several images; say which one: {what}:TAG; there are {}", .there.join(", "))]
+    TagNeeded { what: String, there: Vec<String> },
+    #[error("{what}: no image there is called “{tag}”; there {}", what_there_is(.there, "none with a name"))]
+    NoSuchTag { what: String, tag: String, there: Vec<String> },
+    #[error("{what} is a directory, not an archive; oci:{what} names it")]
+    DirectoryForArchive { what: String },
     #[error("the archive holds no image")]
     Nothing,
     #[error("a name is needed: `berthctl image import {what} NAME`")]
@@ -82,9 +88,9 @@ impl std::fmt::Display for Amount {
     }
 }
 
-fn what_there_is(platforms: &[String]) -> String {
-    match platforms {
-        [] => "is none for any platform".to_owned(),
+fn what_there_is(found: &[String], nothing: &str) -> String {
+    match found {
+        [] => format!("is {nothing}"),
         [one] => format!("is only {one}"),
         several => format!("are {}", several.join(", ")),
     }

@@ -32,6 +32,13 @@ pub fn import(
 ) -> Result<Vec<Imported>, ImportError> {
     let index: ImageIndex = json("index.json", &files.read("index.json")?)?;
     let manifests: Vec<Descriptor> = index.manifests().iter().filter(|manifest| !is_note(manifest)).cloned().collect();
+    let called = |manifest: &Descriptor| {
+        let names = [NAME, CONTAINERD_NAME].map(|key| annotation(manifest, key));
+        let mut names: Vec<String> = names.into_iter().flatten().collect();
+        names.dedup();
+        names
+    };
+    let manifests = naming.choose(manifests, called)?;
     let mut imported = Vec::new();
     for (name, top) in named(manifests, naming, wanted)? {
         let (descriptor, chosen_from) = choose(files, &top, wanted)?;

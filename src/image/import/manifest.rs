@@ -1,12 +1,13 @@
 //! A manifest for what came without one.
 
-use oci_spec::image::ImageConfiguration;
+use oci_spec::image::{Descriptor, ImageConfiguration};
 use serde_json::json;
 
 use super::super::index::Entry;
 use super::super::{Digest, StoreError};
 use super::compression::Compression;
 use super::incoming::{BlobSource, manifest_type};
+use super::layout::digest_of;
 use super::pipeline::Outcome;
 use super::{ImportError, Imported, Incoming};
 
@@ -23,6 +24,18 @@ impl KeptLayer {
         let kept = if *blob == BlobSource::Compressed { Compression::Zstd } else { compression };
         let media_type = kept.media_type().unwrap_or("application/octet-stream");
         KeptLayer { media_type, digest: outcome.blob.0, size: outcome.blob.1 }
+    }
+
+    /// Of another manifest, be it docker's: theirs differ in no more than what they call a layer.
+    pub fn known(descriptor: &Descriptor) -> Result<Self, ImportError> {
+        let said = descriptor.media_type().to_string();
+        let compression = match said.rsplit(['.', '+']).next() {
+            Some("gzip") => Compression::Gzip,
+            Some("zstd") => Compression::Zstd,
+            _ => Compression::Plain,
+        };
+        let media_type = compression.media_type().unwrap_or("application/octet-stream");
+        Ok(KeptLayer { media_type, digest: digest_of(descriptor)?, size: descriptor.size() })
     }
 }
 

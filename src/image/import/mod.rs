@@ -7,25 +7,26 @@ mod files;
 mod incoming;
 mod layers;
 pub(super) mod layout;
-mod manifest;
+pub(super) mod manifest;
 mod origin;
 mod pipeline;
 pub(super) mod platform;
 mod progress;
 mod settling;
 mod source;
+mod transport;
 
 use std::path::Path;
 
 pub use error::{Amount, ImportError, Interrupted};
-pub use incoming::{BlobSource, Incoming};
+pub use incoming::{BlobSource, Incoming, Layer};
 pub use origin::{Announced, Opened, Origin};
 pub use progress::{Progress, Reading, Silent};
+pub use transport::Transport;
 
 use super::{ImageRecord, Reference, Store};
 use compression::Compression;
 use files::Files;
-use incoming::Layer;
 use platform::Wanted;
 use source::{Format, Source, Stream};
 
@@ -147,6 +148,15 @@ pub struct Naming {
     /// `debian` of `debian.tar.xz`; none for a stream.
     stem: Option<String>,
     what: String,
+    choice: Choice,
+}
+
+/// Which images of an archive or a layout are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Choice {
+    All,
+    /// The one that calls itself so; without a name, the only one there is.
+    One(Option<String>),
 }
 
 impl Naming {
@@ -162,7 +172,27 @@ impl Naming {
             }
             stem.to_lowercase()
         });
-        Ok(Naming { given, stem, what })
+        Ok(Naming { given, stem, what, choice: Choice::All })
+    }
+
+    /// Of several images the wanted ones; each has names of its own.
+    fn choose<T>(&self, mut all: Vec<T>, own: impl Fn(&T) -> Vec<String>) -> Result<Vec<T>, ImportError> {
+        let Choice::One(tag) = &self.choice else { return Ok(all) };
+        let there = all.iter().flat_map(&own).collect();
+        match tag {
+            None if all.len() > 1 => Err(ImportError::TagNeeded { what: self.what.clone(), there }),
+            None => Ok(all),
+            Some(tag) => match all.iter().position(|one| own(one).iter().any(|own| self.is_called(own, tag))) {
+                Some(found) => Ok(vec![all.swap_remove(found)]),
+                None => Err(ImportError::NoSuchTag { what: self.what.clone(), tag: tag.clone(), there }),
+            },
+        }
+    }
+
+    /// Word by word, or where both are names, as the same name in full.
+    fn is_called(&self, own: &str, tag: &str) -> bool {
+        let full = |text: &str| text.parse::<Reference>().ok().map(|reference| reference.candidates());
+        own == tag || (own.contains([':', '/']) && full(own).is_some() && full(own) == full(tag))
     }
 
     /// The name an image gets that is the only one: what the person said, or else its own.

@@ -1,6 +1,6 @@
 //! From a registry to an image in the store. Nothing of it is visible before all of it is there.
 
-mod document;
+pub(super) mod document;
 mod error;
 mod news;
 mod origin;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::import::layout;
 use super::import::platform::Wanted;
-use super::import::{Imported, Incoming, Progress};
+use super::import::{Imported, Incoming, Progress, Transport};
 use super::index::{Entry, Index};
 use super::trust::{Candidate, FullName, Requirement, Trust, Verified};
 use super::{Digest, Logins, Patience, Reference, Registries, Repository, Store, Whereabouts};
@@ -34,6 +34,10 @@ pub struct PullOptions {
 
 impl Store {
     pub fn pull(&self, reference: &str, options: &PullOptions, progress: &dyn Progress) -> Result<Imported, PullError> {
+        if let Some(transport) = Transport::parse(reference) {
+            let wrong = |source| PullError::Image { name: reference.to_owned(), source };
+            return self.pull_from(&transport, options.platform.as_deref(), progress).map_err(wrong);
+        }
         let parsed: Reference = reference.parse()?;
         let named = |source| PullError::Image { name: reference.to_owned(), source };
         let wanted = options.platform.as_deref().map(Wanted::parse).transpose().map_err(named)?;

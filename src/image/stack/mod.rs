@@ -16,6 +16,7 @@ pub use found::Found;
 use level::{Kind, Level};
 
 use super::StoreError;
+use super::unpack::is_opaque;
 
 pub struct Stack {
     /// The topmost first.
@@ -45,6 +46,13 @@ pub struct Listing {
 pub enum Shown {
     Directory(Directory),
     Other(Found),
+}
+
+/// What a single tree holds, whiteouts too.
+pub enum Part<'a> {
+    Directory { found: &'a Found, opaque: bool },
+    File(&'a Found),
+    Whiteout { directory: &'a [u8], name: &'a [u8] },
 }
 
 impl Stack {
@@ -126,6 +134,36 @@ impl Stack {
                     Some(Shown::Directory(directory)) => below.push(directory),
                     Some(Shown::Other(found)) => visit(&found)?,
                     None => {}
+                }
+            }
+            pending.extend(below.into_iter().rev());
+        }
+        Ok(())
+    }
+}
+
+impl Stack {
+    /// As [`Stack::walk`], of the topmost tree alone and of everything in it.
+    pub fn walk_layer(&self, visit: &mut dyn FnMut(Part<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let Some(level) = self.levels.first() else { return Ok(()) };
+        let mut pending = vec![Directory { path: Vec::new(), levels: vec![0] }];
+        while let Some(directory) = pending.pop() {
+            let Some(listing) = self.list(&directory)? else { continue };
+            let Some((_, open)) = listing.open.first() else { continue };
+            visit(Part::Directory { found: &listing.directory, opaque: is_opaque(open.as_fd()) })?;
+            let mut below = Vec::new();
+            for name in listing.names() {
+                match level.kind(open.as_fd(), name)? {
+                    Kind::Missing => {}
+                    Kind::Directory { .. } => {
+                        below.push(Directory { path: joined(&directory.path, name), levels: vec![0] });
+                    }
+                    Kind::Whiteout => visit(Part::Whiteout { directory: &directory.path, name })?,
+                    Kind::Other => {
+                        let found = level.found(&joined(&directory.path, name), open.as_fd(), name)?;
+                        let found = found.filter(|found| found.kind() != FileType::Directory);
+                        found.map_or(Ok(()), |found| visit(Part::File(&found)))?;
+                    }
                 }
             }
             pending.extend(below.into_iter().rev());

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use archive::Archive;
 pub use error::{Problem, UnpackError};
-pub use name::{Name, NameError};
+pub use name::{Meaning, Name, NameError};
 pub use places::is_opaque;
 
 /// Where a layer is written, with the places its writing needs, all in one file system.

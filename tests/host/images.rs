@@ -1,0 +1,161 @@
+//! Images made of what containers have written, and what is seen of both from outside.
+
+use crate::ring::{Host, eventually, host};
+
+/// An image of busybox with something to change in it.
+fn import(host: &Host, name: &str) {
+    let script = format!(
+        "set -e; rm -rf /srv/{name}; cp -a /srv/busybox /srv/{name}; cd /srv/{name}
+        mkdir -p var/replaced opt; echo old >var/replaced/old; echo old >etc/gone; echo old >etc/changed
+        tar -c . | berthctl image import -q - {name} >/dev/null; rm -r /srv/{name}"
+    );
+    host.run(&script).ok();
+}
+
+const WRITES: &str = "mkdir -p /opt/new; echo mine >/opt/new/file; ln /opt/new/file /opt/new/link
+    chown 33:33 /opt/new/file; chmod 4750 /opt/new/file; ln -s file /opt/new/symbolic
+    rm /etc/gone; echo new >/etc/changed; rm -r /var/replaced; mkdir /var/replaced; echo new >/var/replaced/new
+    touch /ready; trap exit TERM; while :; do sleep 1000 & wait; done";
+
+fn wait_until_ready(host: &Host, name: &str) {
+    eventually(|| match host.run(&format!("berthctl exec {name} -- test -e /ready")).code {
+        Some(0) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+const WRITTEN: [&str; 14] = [
+    "C /etc",
+    "C /etc/changed",
+    "D /etc/gone",
+    "C /opt",
+    "A /opt/new",
+    "A /opt/new/file",
+    "A /opt/new/link",
+    "A /opt/new/symbolic",
+    "A /ready",
+    "C /var",
+    "C /var/replaced",
+    "A /var/replaced/new",
+    "D /var/replaced/old",
+    "",
+];
+
+/// Without the places berth itself has made for what it mounts.
+fn differences(host: &Host, name: &str) -> String {
+    host.run(&format!("berthctl image diff {name} | grep -E ' /(etc(/changed|/gone)?|opt.*|ready|var.*)$'")).ok() + "\n"
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn what_a_container_has_written_becomes_an_image_that_shares_its_layers() {
+    let host = host();
+    import(host, "commit-base");
+    host.run(&format!("berthctl run -d --name commit-source commit-base -- sh -c '{WRITES}'")).ok();
+    wait_until_ready(host, "commit-source");
+    assert_eq!(differences(host, "commit-source"), WRITTEN.join("\n"));
+    let commit = "berthctl image commit -q -a 'A. Author' -m 'what is new' -c 'CMD [\"/bin/sh\", \"-c\", \"cat /opt/new/link; \
+        ls -ln /opt/new/file; ls -d /etc/gone; ls /var/replaced; cat /etc/changed; echo $ADDED\"]' -c 'ENV ADDED=yes' \
+        commit-source commit-result:1";
+    let committed = host.run(commit).ok();
+    assert!(committed.starts_with("localhost/commit-result:1 sha256:"), "{committed}");
+    assert_eq!(host.show("berth-run-commit-source.service", "FreezerState"), "running");
+    let ran = host.run("berthctl run commit-result:1");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines[0], "mine");
+    assert!(lines[1].starts_with("-rwsr-x---    2 33       33 "), "{}", lines[1]);
+    assert_eq!(&lines[2..], ["new", "new", "yes"], "{ran:?}");
+    assert!(ran.stderr.contains("/etc/gone: No such file"), "{ran:?}");
+
+    let seen = "skopeo inspect --config oci:/var/lib/berth/oci:localhost/commit-result:1";
+    let config: serde_json::Value = serde_json::from_str(&host.run(seen).ok()).unwrap();
+    assert_eq!((&config["author"], &config["history"][1]["comment"]), (&"A. Author".into(), &"what is new".into()));
+    host.run("skopeo copy -q oci:/var/lib/berth/oci:localhost/commit-result:1 dir:/srv/data/commit-result").ok();
+    let layers = |name: &str| -> Vec<serde_json::Value> {
+        let text = host.run(&format!("berthctl image inspect {name}")).ok();
+        let details: serde_json::Value = serde_json::from_str(&text).unwrap();
+        details[0]["layers"].as_array().unwrap().clone()
+    };
+    let (base, result) = (layers("commit-base"), layers("commit-result:1"));
+    assert_eq!((&result[..base.len()], result.len()), (&base[..], base.len() + 1));
+    host.run("berthctl stop commit-source").ok();
+    let gone = host.run("berthctl image commit commit-source again");
+    assert!(gone.stderr.contains("does not run, and nothing that it wrote was kept"), "{gone:?}");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_container_is_exported_as_it_sees_itself_running_or_kept() {
+    let host = host();
+    import(host, "export-base");
+    let toml = format!("image = \"export-base\"\nephemeral = false\ncommand = [\"/bin/sh\", \"-c\", '''{WRITES}''']\n");
+    let container = host.declare("exported", &toml);
+    container.start();
+    wait_until_ready(host, "exported");
+    let inside = "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /etc/resolv.conf \
+        -o -path /etc/hosts -o -path /etc/hostname -o -path /tmp \\) -prune -o -print | sort";
+    let seen = host.run(&format!("berthctl exec exported -- sh -c '{inside}'")).ok();
+    let tar = "tar -t | sed 's,^\\./,/,; s,^\\([^/]\\),/\\1,; s,\\(.\\)/$,\\1,' | grep -vE '^/(proc|sys|dev|run|tmp|etc/(resolv.conf|hosts|hostname))' | sort";
+    assert_eq!(host.run(&format!("berthctl image export exported | LC_ALL=C {tar}")).ok(), seen);
+    let owner = "berthctl image export exported -o /srv/data/exported.tar; tar --numeric-owner -tvf /srv/data/exported.tar opt/new/file";
+    assert!(host.run(owner).ok().starts_with("-rwsr-x--- 33/33 "), "{}", host.run(owner).stdout);
+    container.stop();
+    assert_eq!(differences(host, "exported"), WRITTEN.join("\n"));
+    let round = "berthctl image export exported | berthctl image import -q - exported-again >/dev/null
+        berthctl run exported-again -- sh -c 'cat /opt/new/link /etc/changed; ls /var/replaced; ls -ln /opt/new/file | cut -c1-28'";
+    assert_eq!(host.run(round).ok(), "mine\nnew\nnew\n-rwsr-x---    2 33       33 ");
+    host.run("berthctl image commit -q exported exported-kept && berthctl run exported-kept -- cat /opt/new/file").ok();
+    host.run("berthctl reset exported").ok();
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_commit_that_is_interrupted_leaves_the_container_running_and_the_store_as_it_was() {
+    let host = host();
+    import(host, "interrupt-base");
+    let script =
+        "dd if=/dev/urandom of=/large bs=1M count=8 2>/dev/null; truncate -s 60G /endless; touch /ready; sleep 1000";
+    host.run(&format!("berthctl run -d --name interrupted interrupt-base -- sh -c '{script}'")).ok();
+    wait_until_ready(host, "interrupted");
+    let before = host.run("ls -R /var/lib/berth/oci /var/lib/berth/layers | sha256sum").ok();
+    let seen = host.run(
+        "berthctl image commit interrupted interrupted-result 2>/srv/data/interrupted & commit=$!
+        until [ \"$(systemctl show --value -p FreezerState berth-run-interrupted)\" = frozen ]; do sleep 0.02; done
+        kill -INT $commit; wait $commit; echo $?; cat /srv/data/interrupted; berthctl exec interrupted -- echo goes on",
+    );
+    let lines: Vec<&str> = seen.stdout.lines().collect();
+    assert_eq!((lines.first(), lines.last()), (Some(&"1"), Some(&"goes on")), "{seen:?}");
+    assert!(seen.stdout.contains("stopped by a signal"), "{seen:?}");
+    assert_eq!(host.run("ls -R /var/lib/berth/oci /var/lib/berth/layers | sha256sum").ok(), before);
+    assert_eq!(host.run("ls -A /var/lib/berth/incoming").ok(), "");
+    host.run("berthctl stop interrupted").ok();
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn verbs_on_images_say_what_they_cannot_do() {
+    let host = host();
+    import(host, "told");
+    let container = host.declare_shell("told-tree", "", "touch /ready; sleep 1000");
+    container.start();
+    wait_until_ready(host, "told-tree");
+    let memory =
+        host.declare("told-memory", "image = \"told\"\nvolatile = \"overlay\"\ncommand = [\"/bin/sleep\", \"1000\"]\n");
+    memory.start();
+    for (verb, expected) in [
+        ("commit told-tree new", "is of a directory tree, not of an image: berthctl image export told-tree | "),
+        ("commit nobody new", "container “nobody” does not run, and nothing that it wrote was kept"),
+        ("diff told-memory", "container “told-memory” keeps what it writes in memory"),
+        ("export nobody", "image “nobody” is not in the store"),
+        ("save --format oci-dir told", "a directory needs a name: --output DIRECTORY"),
+    ] {
+        let refused = host.run(&format!("berthctl image {verb} | cat; exit ${{PIPESTATUS[0]}}"));
+        assert!(refused.stderr.contains(expected), "{verb}: {refused:?}");
+        assert_ne!(refused.code, Some(0), "{verb}");
+    }
+    let terminal = host.run("script -qec 'berthctl image export told' /dev/null");
+    assert!(terminal.stdout.contains("an archive is not written to a terminal"), "{terminal:?}");
+    let listed =
+        host.run("berthctl image tag told told-too; berthctl image tree told; berthctl image history told").ok();
+    assert!(listed.contains("├─ localhost/told-too:latest") || listed.contains("├─ localhost/told:latest"), "{listed}");
+}
