@@ -1,6 +1,9 @@
 //! `image …`: the store of OCI images.
 
+mod check;
+mod df;
 mod gc;
+pub mod interruption;
 mod progress;
 
 use clap::{Args, Subcommand, ValueHint};
@@ -21,6 +24,8 @@ pub enum Image {
     #[command(alias = "rm")]
     Remove(Remove),
     Gc(gc::Gc),
+    Check(check::Check),
+    Df(df::Df),
 }
 
 /// Import a root file system or an image
@@ -76,6 +81,8 @@ impl Image {
             Image::Inspect(inspect) => inspect.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
             Image::Gc(gc) => gc.carry_out(&store),
+            Image::Check(check) => check.carry_out(&store),
+            Image::Df(df) => df.carry_out(&store),
         }
     }
 }
@@ -83,7 +90,10 @@ impl Image {
 impl Import {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
         let options = ImportOptions { name: self.name, platform: self.platform };
-        let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet))?;
+        interruption::heed()?;
+        let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet));
+        interruption::check()?;
+        let imported = imported?;
         for image in imported {
             println!("{} {}", image.name, image.record.manifest);
         }

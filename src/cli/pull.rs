@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::failure::{FAILED, Failure};
-use super::image::ImportProgress;
+use super::image::{ImportProgress, interruption};
 use crate::Scope;
 use crate::image::{Patience, PullOptions, Store};
 
@@ -49,8 +49,11 @@ impl Pull {
         let unverified = self.insecure.contains(&Insecure::ImageSignature);
         let options = PullOptions { platform: self.platform, patience, unverified };
         let mut code = 0;
+        interruption::heed()?;
         for reference in &self.references {
-            match store.pull(reference, &options, &ImportProgress::new(self.quiet)) {
+            let pulled = store.pull(reference, &options, &ImportProgress::new(self.quiet));
+            interruption::check()?;
+            match pulled {
                 Ok(image) => println!("{} {}", image.name, image.record.manifest),
                 Err(error) => {
                     eprintln!("berthctl: {}", super::output::printable(&error.to_string()));

@@ -1,5 +1,6 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
+mod check;
 mod collection;
 mod digest;
 mod durable;
@@ -7,6 +8,7 @@ mod error;
 mod garbage;
 mod import;
 mod index;
+mod interruption;
 mod listing;
 mod logins;
 mod needs;
@@ -22,11 +24,14 @@ mod tree;
 pub mod trust;
 mod turn;
 mod unpack;
+mod usage;
 
+pub use check::{Finding, Part};
 pub use collection::{CollectOptions, Collected, Collection, GRACE, Kind};
 pub use digest::{Digest, DigestError};
 pub use error::{Hint, StoreError};
 pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Reading, Silent};
+pub use interruption::{interrupt, interrupted};
 pub use listing::{Blob, ImageDetails, ImageRow};
 pub use logins::{Login, LoginError, Logins};
 pub use pull::{PullError, PullOptions, certificate_directories};
@@ -35,5 +40,7 @@ pub use reference::{Reference, ReferenceError};
 pub use registries::{Place, Registries, RegistriesError, Whereabouts};
 pub use registry::{Patience, RegistryError, Repository};
 pub use removal::Removed;
+pub use scratch::abandon_scratch;
 pub use store::Store;
 pub use unpack::{NameError, Problem, UnpackError, unpack_bytes};
+pub use usage::{ImageUsage, Usage};

@@ -3,6 +3,7 @@
 mod document;
 mod error;
 mod origin;
+mod refetch;
 mod signatures;
 
 use std::path::PathBuf;
