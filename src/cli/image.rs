@@ -1,12 +1,15 @@
 //! `image …`: the store of OCI images.
 
+mod check;
 mod commit;
 mod contents;
+mod df;
 mod diff;
 mod export;
 mod gc;
 mod history;
 mod load;
+pub mod interruption;
 mod progress;
 mod save;
 mod tag;
@@ -38,6 +41,8 @@ pub enum Image {
     #[command(alias = "rm")]
     Remove(Remove),
     Gc(gc::Gc),
+    Check(check::Check),
+    Df(df::Df),
 }
 
 /// Import a root file system or an image
@@ -101,6 +106,8 @@ impl Image {
             Image::Tag(tag) => tag.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
             Image::Gc(gc) => gc.carry_out(&store),
+            Image::Check(check) => check.carry_out(&store),
+            Image::Df(df) => df.carry_out(&store),
         }
     }
 }
@@ -108,15 +115,11 @@ impl Image {
 impl Import {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
         let options = ImportOptions { name: self.name, platform: self.platform };
-        let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet))?;
-        print_imported(&imported);
+        interruption::heed()?;
+        let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet));
+        interruption::check()?;
+        print_imported(&imported?);
         Ok(0)
-    }
-}
-
-fn print_imported(images: &[Imported]) {
-    for image in images {
-        println!("{} {}", image.name, image.record.manifest);
     }
 }
 

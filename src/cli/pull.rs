@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::{FAILED, Failure};
-use super::image::ImportProgress;
+use super::image::{ImportProgress, interruption};
 use super::output::printable;
 use crate::Scope;
 use crate::config::PullPolicy;
@@ -59,6 +59,7 @@ impl Pull {
     /// One that fails does not keep the others from being pulled.
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let store = Store::open(scope);
+        interruption::heed()?;
         if self.for_start {
             return Ok(self.for_start(&store));
         }
@@ -68,7 +69,9 @@ impl Pull {
         let mut code = 0;
         let options = self.options();
         for reference in &self.references {
-            if let Err(error) = self.one(&store, reference, self.policy.into(), &options) {
+            let pulled = self.one(&store, reference, self.policy.into(), &options);
+            interruption::check()?;
+            if let Err(error) = pulled {
                 complain(&error.to_string());
                 code = FAILED;
             }
@@ -107,7 +110,9 @@ impl Pull {
         for wanted in &images {
             let unverified = wanted.options.unverified || self.options().unverified;
             let options = PullOptions { unverified, ..wanted.options.clone() };
-            if let Err(error) = self.one(store, &wanted.reference, wanted.policy, &options) {
+            let pulled = self.one(store, &wanted.reference, wanted.policy, &options);
+            interruption::check()?;
+            if let Err(error) = pulled {
                 complain(&error.to_string());
                 failed.push(wanted.reference.as_str());
             }

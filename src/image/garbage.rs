@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags};
+
 use super::error::At;
 use super::index::{Entry, Index};
 use super::scratch::Scratch;
 use super::store::{open_lock, try_lock};
-use super::{Digest, Store, StoreError};
+use super::{Digest, Store, StoreError, durable};
 
 impl Store {
     /// Moves away those of `files` that no image needs, unless an import is under way that may count on them. The
@@ -53,6 +55,39 @@ impl Store {
             files.push(self.layer(&digest(&layer)?));
         }
         Ok(files)
+    }
+}
+
+impl Store {
+    /// A right tree in the place of a damaged one, unless a container runs with it: what it has open would be lost.
+    pub(super) fn exchange_layer(&self, diff_id: &Digest, right: &Path) -> Result<(), String> {
+        let exchange = || {
+            self.sync()?;
+            let _lock = self.lock()?;
+            let (place, index) = (self.layer(diff_id), Index::load(&self.oci())?);
+            let mut locks = Vec::new();
+            for entry in index.entries() {
+                // One that is damaged may have it as well.
+                if self.files_of(entry).map_or(true, |files| files.contains(&place)) {
+                    let path = self.image_lock(&entry.manifest);
+                    let lock = open_lock(&path)?;
+                    // An image of two names is locked once.
+                    if locks.iter().any(|(_, known)| *known == path) {
+                        continue;
+                    }
+                    if !try_lock(&lock, &path)? {
+                        return Ok(Err("a container runs with it: stop that first".to_owned()));
+                    }
+                    locks.push((lock, path));
+                }
+            }
+            // The damaged one goes with what else was staged.
+            let flags = if place.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+            rustix::fs::renameat_with(CWD, right, CWD, &place, flags).at("rename", right)?;
+            durable::sync_directory(&self.scope().layers())?;
+            Ok(Ok(()))
+        };
+        exchange().unwrap_or_else(|error: StoreError| Err(error.to_string()))
     }
 }
 

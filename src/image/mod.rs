@@ -1,5 +1,6 @@
 //! The store: OCI images as blobs, their layers unpacked once and shared by every container.
 
+mod check;
 mod collection;
 mod commit;
 mod delivery;
@@ -13,6 +14,7 @@ mod garbage;
 mod history;
 mod import;
 mod index;
+mod interruption;
 mod listing;
 mod logins;
 mod needs;
@@ -32,7 +34,9 @@ mod tree;
 pub mod trust;
 mod turn;
 mod unpack;
+mod usage;
 
+pub use check::{Finding, Part};
 pub use collection::{CollectOptions, Collected, Collection, GRACE, Kind};
 pub use commit::{ChangeError, CommitOptions, Committed, ConfigChange};
 pub use difference::{Change, ChangeKind};
@@ -41,6 +45,7 @@ pub use error::{Hint, StoreError};
 pub use family::{Family, SharedLayer};
 pub use history::HistoryStep;
 pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Reading, Silent};
+pub use interruption::{interrupt, interrupted};
 pub use listing::{Blob, ImageDetails, ImageRow};
 pub use logins::{Login, LoginError, Logins};
 pub use pull::{News, PullError, PullOptions, certificate_directories};
@@ -50,5 +55,7 @@ pub use registries::{Place, Registries, RegistriesError, Whereabouts};
 pub use registry::{Patience, RegistryError, Repository};
 pub use removal::Removed;
 pub use save::SaveFormat;
+pub use scratch::abandon_scratch;
 pub use store::Store;
 pub use unpack::{NameError, Problem, UnpackError, unpack_bytes};
+pub use usage::{ImageUsage, Usage};

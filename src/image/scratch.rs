@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
@@ -17,6 +18,9 @@ pub struct Scratch {
     next: u64,
 }
 
+/// Those of this process: who ends it before its time takes them away.
+static OURS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
 impl Scratch {
     /// The caller holds the store's lock: a directory must not be taken for garbage before it is locked.
     pub fn new(store: &Store) -> Result<Scratch, StoreError> {
@@ -30,6 +34,7 @@ impl Scratch {
             }
             let directory = open_directory(&path)?;
             flock(&directory, FlockOperation::NonBlockingLockExclusive).at("lock", &path)?;
+            OURS.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
             return Ok(Scratch { path, directory, next: 0 });
         }
         unreachable!("a process has fewer imports than numbers")
@@ -49,6 +54,12 @@ impl Scratch {
         Ok((path, directory))
     }
 
+    /// One directory of it before its time.
+    pub fn remove(&self, path: &Path) -> std::io::Result<()> {
+        let directory = std::fs::File::open(path)?;
+        remove(path, directory.as_fd())
+    }
+
     /// A file of its own, readable again by its path.
     pub fn fresh_file(&mut self) -> Result<(PathBuf, std::fs::File), StoreError> {
         use std::os::unix::fs::OpenOptionsExt;
@@ -63,6 +74,20 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next import.
         let _ = remove(&self.path, self.directory.as_fd());
+        OURS.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.path);
+    }
+}
+
+/// Removes what this process has staged, before it exits in the middle of an import.
+pub fn abandon_scratch() {
+    for path in OURS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        // Its threads go on until the end: one of them may just add something.
+        for _ in 0..10 {
+            match open_directory(path).map(|directory| remove(path, directory.as_fd())) {
+                Ok(Err(_)) => {}
+                _ => break,
+            }
+        }
     }
 }
 

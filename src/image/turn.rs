@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::error::At;
 use super::store::{is_at, open_lock, try_lock};
-use super::{Digest, Store, StoreError};
+use super::{Digest, Store, StoreError, interrupted};
 
 /// Between two looks whether it is our turn: short beside any fetch worth waiting for.
 const LOOK: Duration = Duration::from_millis(20);
@@ -22,10 +22,10 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Waits for it; none once `stop` is set.
+    /// Waits for it; none once `stop` is set, or a person wants it to end.
     pub fn wait(store: &Store, digest: &Digest, stop: &AtomicBool) -> Result<Option<Turn>, StoreError> {
         let path = store.incoming().join(digest.hex());
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.load(Ordering::Relaxed) && interrupted().is_none() {
             let lock = open_lock(&path)?;
             // Who had it before took its file away.
             if try_lock(&lock, &path)? && is_at(&lock, &path) {

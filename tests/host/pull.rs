@@ -1,6 +1,7 @@
 //! `berthctl pull` from Debian's docker-registry, filled by skopeo: plain, over TLS, with basic auth, with a token server.
 
 mod hostile;
+mod lasting;
 mod starting;
 
 use std::sync::OnceLock;

@@ -1,6 +1,7 @@
 //! The store, from hostile archives to two imports at once. Needs root: layers have owners and device nodes.
 
 mod archive;
+mod check;
 mod committing;
 mod exporting;
 mod formats;

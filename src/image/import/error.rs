@@ -2,7 +2,7 @@
 
 use std::io::Error as IoError;
 
-use super::super::{Digest, ReferenceError, RegistryError, StoreError, UnpackError};
+use super::super::{Digest, ReferenceError, RegistryError, StoreError, UnpackError, interrupted};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -71,6 +71,14 @@ impl ImportError {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Interrupted(pub String);
+
+/// Asked before every read: whether nobody wants it to end.
+pub fn go_on() -> std::io::Result<()> {
+    match interrupted() {
+        None => Ok(()),
+        Some(_) => Err(IoError::other(Interrupted("it was stopped".into()))),
+    }
+}
 
 /// How much came instead of what was announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
-use oci_spec::image::{ImageConfiguration, MediaType};
+use oci_spec::image::{Descriptor, ImageConfiguration, MediaType};
 
 use super::super::error::At;
 use super::super::index::{Entry, Index};
@@ -15,9 +16,11 @@ use super::super::turn::Turn;
 use super::super::unpack::{Destination, is_opaque};
 use super::super::{Digest, ImageRecord, ProcessDefaults, Store, StoreError, durable};
 use super::compression::Compression;
+use super::layout::{digest_of, sniff};
+use super::origin::Origin;
 use super::pipeline::{Job, Keep, Outcome};
 use super::settling::Finished;
-use super::{ImportError, Progress};
+use super::{ImportError, Progress, Silent};
 
 pub struct Incoming<'a> {
     store: &'a Store,
@@ -74,6 +77,26 @@ pub(super) struct Kept {
 }
 
 impl Layer<'_> {
+    /// One whose blob is in the store.
+    pub fn of_blob(
+        path: &Path,
+        blob: BlobSource,
+        digest: Digest,
+        size: u64,
+        diff_id: Digest,
+    ) -> Result<Layer<'static>, ImportError> {
+        let what = digest.to_string();
+        let mut file = std::fs::File::open(path).at("open", path)?;
+        let compression = sniff(&mut file, &what)?;
+        let (digest, size, diff_id) = (Some(digest), Some(size), Some(diff_id));
+        Ok(Layer { what, input: Box::new(file), compression, blob, digest, size, diff_id })
+    }
+
+    /// Once more, from its blob alone.
+    pub fn read_again(self, destination: Destination) -> Result<(), ImportError> {
+        self.read(Keep::Nothing, Some(destination), &Silent).map(drop)
+    }
+
     /// All of it, verified.
     pub(super) fn read(
         self,
@@ -141,6 +164,21 @@ impl<'a> Incoming<'a> {
         Ok(digest)
     }
 
+    /// An image's configuration. Others who need it wait until it is in its place, with the first layers.
+    pub fn config(&mut self, origin: &dyn Origin, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
+        let digest = digest_of(descriptor)?;
+        let turn = match self.has_blob(&digest) {
+            true => None,
+            false => Turn::wait(self.store, &digest, &AtomicBool::new(false))?,
+        };
+        let text = origin.config(descriptor)?;
+        self.add_blob(&text)?;
+        if let Some(turn) = turn {
+            self.finished.hold(turn);
+        }
+        Ok(text)
+    }
+
     /// Verifies a layer, and keeps of it what the store does not have.
     pub fn add_layer(&mut self, layer: Layer<'_>) -> Result<Outcome, ImportError> {
         if let (Some(diff_id), Some(digest), Some(size)) = (layer.diff_id, layer.digest, layer.size)
@@ -149,7 +187,9 @@ impl<'a> Incoming<'a> {
             return Ok(Outcome { blob: (digest, size), diff: (diff_id, 0) });
         }
         let Places { keep, destination, kept } = self.places(&layer)?;
-        let outcome = layer.read(keep, destination, self.progress)?;
+        let outcome = layer.read(keep, destination, self.progress);
+        self.lasting = outcome.as_ref().is_err_and(ImportError::is_interruption);
+        let outcome = outcome?;
         self.keep(kept, &outcome, None);
         self.settle()?;
         Ok(outcome)
@@ -188,13 +228,19 @@ impl<'a> Incoming<'a> {
         let (layer, destination) = match layer.diff_id.as_ref().and_then(|id| self.layer_path(id)) {
             Some(_) => (None, None),
             None => {
-                let (path, layer) = self.scratch.fresh_directory()?;
-                let (_, trash) = self.scratch.fresh_directory()?;
-                let (_, notes) = self.scratch.fresh_file()?;
-                (Some(path), Some(Destination { layer, trash, notes }))
+                let (path, destination) = self.fresh_destination()?;
+                (Some(path), Some(destination))
             }
         };
         Ok(Places { keep, destination, kept: Kept { blob, layer } })
+    }
+
+    /// An empty directory for a layer, and what its writing needs.
+    pub fn fresh_destination(&mut self) -> Result<(PathBuf, Destination), StoreError> {
+        let (path, layer) = self.scratch.fresh_directory()?;
+        let (_, trash) = self.scratch.fresh_directory()?;
+        let (_, notes) = self.scratch.fresh_file()?;
+        Ok((path, Destination { layer, trash, notes }))
     }
 
     /// Notes what a layer's reader has verified.
@@ -226,6 +272,13 @@ impl<'a> Incoming<'a> {
 
     /// Notes an image whose blobs and layers have all been added.
     pub fn add_image(&mut self, entry: Entry, config: &ImageConfiguration) -> Result<ImageRecord, ImportError> {
+        let record = self.record_of(&entry, config)?;
+        self.images.push((entry, record.clone()));
+        Ok(record)
+    }
+
+    /// What is kept of an image whose layers are all there.
+    pub fn record_of(&self, entry: &Entry, config: &ImageConfiguration) -> Result<ImageRecord, ImportError> {
         let malformed = |problem: String| ImportError::Malformed { what: "the image's configuration".into(), problem };
         let mut layers = Vec::new();
         for diff_id in config.rootfs().diff_ids() {
@@ -237,15 +290,13 @@ impl<'a> Incoming<'a> {
             }
             layers.push(diff_id.clone());
         }
-        let record = ImageRecord {
+        Ok(ImageRecord {
             manifest: entry.manifest.to_string(),
             layers,
             platform: platform_of(config),
             process: process_defaults(config),
             verified: None,
-        };
-        self.images.push((entry, record.clone()));
-        Ok(record)
+        })
     }
 
     /// Keeps with the image added last who has vouched for it.

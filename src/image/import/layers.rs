@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::super::Store;
 use super::super::error::At;
 use super::super::turn::Turn;
+use super::super::{RegistryError, Store, interrupted};
 use super::incoming::{BlobSource, Kept, Layer, Places};
 use super::layout::sniff;
 use super::origin::{Announced, Opened, Origin};
@@ -111,7 +111,11 @@ impl Crew<'_, '_> {
             if !incoming.finished.is_empty() {
                 return Some(std::mem::take(&mut incoming.finished));
             }
-            incoming = self.some_finished.wait(incoming).unwrap_or_else(PoisonError::into_inner);
+            if interrupted().is_some() {
+                self.fail(RegistryError::Stopped.into());
+            }
+            let waited = self.some_finished.wait_timeout(incoming, PAUSE);
+            incoming = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         None
     }

@@ -115,7 +115,7 @@ pub fn import_manifest(
     let text = origin.manifest(descriptor)?;
     let manifest: ImageManifest = json(&origin.what(&digest), &text)?;
     let config_digest = digest_of(manifest.config())?;
-    let config_text = origin.config(manifest.config())?;
+    let config_text = into.config(origin, manifest.config())?;
     let config: ImageConfiguration = json(&origin.what(&config_digest), &config_text)?;
     let platform = platform_of(&config);
     if let Some(wanted) = wanted.filter(|wanted| !wanted.accepts(&platform)) {
@@ -130,7 +130,6 @@ pub fn import_manifest(
     let layers = manifest.layers().iter().zip(diff_ids);
     let layers = layers.map(|(layer, diff_id)| announced(origin, layer, diff_id)).collect::<Result<_, _>>()?;
     into.add_layers(origin, layers)?;
-    into.add_blob(&config_text)?;
     into.add_blob(&text)?;
     let media_type = manifest_type(manifest.media_type().as_ref());
     let entry =

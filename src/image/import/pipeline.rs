@@ -11,7 +11,7 @@ use super::super::Digest;
 use super::super::digest::Hasher;
 use super::super::unpack::{Archive, Destination, UnpackError, unpack};
 use super::compression::Compression;
-use super::error::Amount;
+use super::error::{Amount, go_on};
 use super::{ImportError, Interrupted, Reading};
 use crate::sys::writeback::Early;
 
@@ -177,6 +177,7 @@ struct TooMuch;
 
 impl<R: Read> Read for Tapped<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
+        go_on()?;
         let bytes = self.input.read(into)?;
         if let Some(left) = &mut self.taps.left {
             *left = left.checked_sub(bytes as u64).ok_or_else(|| std::io::Error::other(TooMuch))?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::super::error::At;
 use super::super::unpack::{Archive, UnpackError};
 use super::compression::Compression;
+use super::error::go_on;
 use super::files::Files;
 use super::{ImportError, Reading};
 
@@ -78,6 +79,7 @@ struct Counted<'a, R> {
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        go_on()?;
         let bytes = self.input.read(into)?;
         if let Some(progress) = self.progress {
             progress.advance(bytes as u64);

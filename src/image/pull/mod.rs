@@ -5,6 +5,7 @@ mod error;
 mod news;
 mod origin;
 mod policy;
+mod refetch;
 mod signatures;
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::super::interrupted;
 use super::error::{RegistryError, Trouble};
 
 /// A server may ask for more time than anybody waits.
@@ -52,7 +53,7 @@ impl Patience {
         let backoff = self.delay.saturating_mul(2u32.saturating_pow(failures));
         let until = Instant::now() + after.unwrap_or(backoff).min(LONGEST);
         loop {
-            if stop.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) || interrupted().is_some() {
                 return Err(RegistryError::Stopped);
             }
             match until.checked_duration_since(Instant::now()) {

@@ -1,0 +1,164 @@
+//! What a pull has finished lasts, however the pull ends; and what two pulls need is fetched once.
+
+use crate::ring::{BUSYBOX, Host};
+
+/// `$PULL/NAME` pulls quietly from the slow registry; `fetched NAME` are the digests of its blobs that were asked for.
+const FUNCTIONS: &str = r#"
+PULL="berthctl pull -q --insecure image-signature --retry 0 127.0.0.1:6200"
+fetched() { sed -n "s|^$1 sha256:||p" /srv/slow.log; }
+stored() { ls /var/lib/berth/oci/blobs/sha256; }
+until_true() { # COMMAND…
+    local deadline=$((SECONDS + 60))
+    until "$@"; do ((SECONDS < deadline)) || { echo "never true: $*" >&2; exit 1; }; sleep 0.02; done
+}
+has_finished() { # NAME COUNT: that many of its blobs are in their places
+    local count=0 digest
+    for digest in $(fetched "$1"); do [[ ! -e /var/lib/berth/oci/blobs/sha256/$digest ]] || count=$((count + 1)); done
+    ((count >= $2))
+}
+nothing_staged() { [[ ! $(ls -A /var/lib/berth/incoming 2>/dev/null) ]]; }
+"#;
+
+/// With a registry of its own, which takes `delay` seconds for each tenth of a blob.
+fn boot(purpose: &str, delay: &str) -> Host {
+    let host = Host::boot(purpose);
+    host.write("/srv/slow.py", include_str!("slow.py"));
+    host.write("/srv/slow.delay", delay);
+    let settings = "[[registry]]\nlocation = \"127.0.0.1:6200\"\ninsecure = true";
+    host.write("/etc/containers/registries.conf.d/tests.conf", settings);
+    host.run(
+        "touch /srv/slow.log; systemd-run -q --unit slow python3 /srv/slow.py /srv/slow.log /srv/slow.delay
+        for _ in $(seq 200); do curl -s 127.0.0.1:6200/v2/ && exit 0; sleep 0.1; done; exit 1",
+    )
+    .ok();
+    host
+}
+
+#[track_caller]
+fn run(host: &Host, script: &str) -> String {
+    let ran = host.run_within(600, &format!("{FUNCTIONS}{script}"));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    ran.stdout.trim_end().to_owned()
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn whenever_a_pull_is_killed_the_store_is_right_and_no_finished_blob_is_fetched_again() {
+    let host = boot("pull-lasting", "0.01");
+    let moments = if std::env::var_os("BERTH_FULL").is_some() { 200 } else { 20 };
+    let script = format!(
+        r#"
+start=$(date +%s%N); $PULL/timed/6 >/dev/null || exit 1; took=$((($(date +%s%N) - start) / 1000000)); killed=0 partly=0
+for moment in $(seq {moments}); do
+    name=killed/$moment/6 after=$((RANDOM % took + 1))
+    $PULL/$name >/dev/null 2>&1 & command=$!
+    sleep $((after / 1000)).$(printf %03d $((after % 1000)))
+    kill -KILL $command 2>/dev/null; wait $command 2>/dev/null
+    [[ $? != 137 ]] || killed=$((killed + 1))
+    berthctl image check >/run/check || {{ echo "after $after ms"; cat /run/check; exit 1; }}
+    ! has_finished $name 1 || berthctl image list -q | grep -qxF 127.0.0.1:6200/$name:latest || partly=$((partly + 1))
+    stored >/run/before; : >/srv/slow.log
+    $PULL/$name >/dev/null || {{ echo "after $after ms"; exit 1; }}
+    again=$(fetched $name | grep -xFf /run/before)
+    [[ ! $again ]] || {{ echo "after $after ms: fetched again: $again"; exit 1; }}
+    nothing_staged || {{ ls -lR /var/lib/berth/incoming; exit 1; }}
+done
+berthctl image check >/run/check || {{ cat /run/check; exit 1; }}
+echo $killed $partly"#
+    );
+    let seen = run(&host, &script);
+    let counts: Vec<u32> = seen.split(' ').map(|count| count.parse().unwrap()).collect();
+    // A third hit, and of those some had finished something, or nothing was tried.
+    assert!(counts[0] * 3 >= moments && counts[1] * 8 >= moments, "of {moments}: {seen}");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn what_two_pulls_at_once_need_is_fetched_once() {
+    let host = boot("pull-sharing", "0.02");
+    let script = r"
+$PULL/same/6 >/run/one & one=$!; $PULL/same/6 >/run/two & two=$!
+wait $one && wait $two && cmp /run/one /run/two || exit 1
+fetched same/6 | sort | uniq -c | tr -s ' ' | cut -d' ' -f2 | sort | uniq -c
+$PULL/shared/one/6 >/dev/null & one=$!; $PULL/shared/two/6 >/dev/null & two=$!
+wait $one && wait $two || exit 1
+cat <(fetched shared/one/6) <(fetched shared/two/6) | sort | uniq -d
+cat <(fetched shared/one/6) <(fetched shared/two/6) | wc -l
+nothing_staged && berthctl image check -q";
+    // Six layers and a configuration, once; then three layers of both, three of each, and two configurations.
+    let seen = run(&host, script);
+    let lines: Vec<String> = seen.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines, ["7 1", "11"], "{seen}");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn who_waits_for_another_pull_takes_over_when_that_one_dies() {
+    let host = boot("pull-takeover", "0.02");
+    let script = r"
+touch /srv/slow.delay.never
+$PULL/never/4 >/run/one 2>&1 & one=$!
+until_true has_finished never/4 4
+last=$(for digest in $(fetched never/4); do [[ -e /var/lib/berth/oci/blobs/sha256/$digest ]] || echo $digest; done)
+$PULL/never/4 >/run/two 2>&1 & two=$!
+# It has what is finished, and is left with the one that comes never.
+until_true lsof_has $two $last
+rm /srv/slow.delay.never
+kill -KILL $one; wait $two || { cat /run/two; exit 1; }
+fetched never/4 | grep -c $last
+fetched never/4 | wc -l
+# What the killed one has staged, the next one takes away.
+$PULL/never/4 >/dev/null && nothing_staged && berthctl image check -q";
+    let has = "lsof_has() { ls -l /proc/$1/fd 2>/dev/null | grep -q incoming/$2; }\n";
+    // Five blobs, the last of them twice.
+    assert_eq!(run(&host, &format!("{has}{script}")), "2\n6");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn an_interrupted_pull_ends_with_one_line_and_the_next_one_goes_on() {
+    let host = boot("pull-interrupted", "0.05");
+    let script = r#"
+for signal in INT TERM; do
+    name=interrupted/${signal,,}/8
+    $PULL/$name >/run/said 2>&1 & pulling=$!
+    until_true has_finished $name 2
+    kill -$signal $pulling; wait $pulling; echo $? $(wc -l </run/said) $(cat /run/said)
+    nothing_staged || exit 1
+    stored >/run/before; : >/srv/slow.log
+    $PULL/$name >/dev/null || exit 1
+    again=$(fetched $name | grep -xFf /run/before)
+    [[ ! $again ]] || { echo "fetched again: $again"; exit 1; }
+    (($(fetched $name | wc -l) < 8)) || exit 1
+done
+# Nor does it wait for a registry that has fallen silent.
+touch /srv/slow.delay.never
+$PULL/never/4 >/run/said 2>&1 & pulling=$!
+until_true has_finished never/4 4
+kill -TERM $pulling; SECONDS=0; wait $pulling; echo $? $(wc -l </run/said) $(cat /run/said)
+((SECONDS < 20)) && nothing_staged && has_finished never/4 4 && berthctl image check -q"#;
+    let line = |code: u32| format!("{code} 1 berthctl: interrupted; what was finished is kept for the next try");
+    assert_eq!(run(&host, script), [line(130), line(143), line(143)].join("\n"));
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_pull_that_fills_the_disk_frees_what_it_brought_and_disturbs_no_container() {
+    let host = boot("pull-full", "0");
+    let script = format!(
+        r#"
+mount -t tmpfs -o size=6m tmpfs /var/lib/berth || exit 1
+trap 'systemctl stop berth-run-stays; umount -l /var/lib/berth' EXIT
+berthctl run -d --name stays --rootfs {BUSYBOX} -- sh -c 'while :; do sleep 1000 & wait; done' >/dev/null || exit 1
+$PULL/small/1 >/dev/null || exit 1
+used() {{ find /var/lib/berth -printf '%P %y %s\n' | sort; }}
+used >/run/before
+$PULL/large/40 >/dev/null 2>/run/said && exit 1
+echo $(wc -l </run/said) $(grep -c 'No space left on device' /run/said)
+nothing_staged && diff /run/before <(used) || exit 1
+berthctl image check -q || exit 1
+berthctl exec stays -- sh -c 'echo goes on >/file && cat /file' || exit 1
+mount -o remount,size=100m /var/lib/berth && $PULL/large/40 >/dev/null && berthctl image check -q"#
+    );
+    assert_eq!(run(&host, &script), "1 1\ngoes on");
+}
