@@ -123,6 +123,12 @@ impl Import {
     }
 }
 
+fn print_imported(images: &[Imported]) {
+    for image in images {
+        println!("{} {}", image.name, image.record.manifest);
+    }
+}
+
 impl List {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
         let table = |rows: &[ImageRow]| table(rows, self.listing.full);
