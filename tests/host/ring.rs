@@ -1,6 +1,6 @@
 //! A host of either ring, commands on it, and containers declared there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -60,6 +60,11 @@ pub fn host() -> &'static Host {
 impl Host {
     /// A host of the caller's own, for tests of what was never loaded, or of everything that runs.
     pub fn boot(purpose: &str) -> Host {
+        Host::boot_with(purpose, &[])
+    }
+
+    /// The same, with more options of `tests/bed/vm start`.
+    pub fn boot_with(purpose: &str, options: &[&str]) -> Host {
         let stage = std::env::var_os("BERTH_STAGE").expect("BERTH_STAGE names what `make stage` made; see tests/host");
         let suite = std::env::var("BERTH_SUITE").unwrap_or_else(|_| "trixie".to_owned());
         let owner = std::process::id().to_string();
@@ -70,6 +75,7 @@ impl Host {
             .args(["--suite", &suite, "--owner", &owner])
             .arg("--with")
             .arg(stage)
+            .args(options)
             .output()
             .unwrap();
         assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
@@ -84,8 +90,19 @@ impl Host {
 
     /// Pulls the plug and boots from what the disk holds. A virtual machine only.
     pub fn lose_power(&self) {
+        self.lose_power_and(|| ());
+    }
+
+    /// The same, with something done to its disks before it comes up again.
+    pub fn lose_power_and(&self, meanwhile: impl FnOnce()) {
         self.bed(["power", &self.name, "off"]);
+        meanwhile();
         self.bed(["power", &self.name, "on"]);
+    }
+
+    /// What its second disk would hold, were the plug pulled now.
+    pub fn copy_second_disk(&self, to: &Path) {
+        self.bed(["copy", &self.name, to.to_str().unwrap()]);
     }
 
     #[track_caller]

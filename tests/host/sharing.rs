@@ -11,8 +11,7 @@ fn fifty_containers_share_their_image_on_the_disk_and_in_memory_but_not_what_the
     let host = Host::boot("sharing");
     write_image(&host);
     host.run("berthctl image import /srv/image.tar five >/dev/null").ok();
-    let stored =
-        "find /var/lib/berth/layers /var/lib/berth/oci ! -type d -printf '%P %s %T@\n' | grep -v lock | sort | sha256sum";
+    let stored = "find /var/lib/berth/layers /var/lib/berth/oci ! -type d -printf '%P %s %T@\n' | grep -v lock | sort | sha256sum";
     let before = host.run(stored).ok();
     let start = format!(
         "for n in $(seq {MANY}); do

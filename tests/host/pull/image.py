@@ -1,7 +1,8 @@
-"""image.py DIRECTORY NAME [LAYERS [ARCHITECTURE,…]]: an image as an OCI layout, an index where there are several
-architectures. Its first layer is busybox alone; each later one has a file /layer-N that tells NAME, architecture and N."""
+"""image.py DIRECTORY NAME [LAYERS [ARCHITECTURE,… [BYTES]]]: an image as an OCI layout, an index where there are several
+architectures. Its first layer is busybox alone; each later one has a file /layer-N that tells NAME, architecture and N. With BYTES each has so many more that do not
+compress, the same ones every time."""
 
-import gzip, hashlib, io, json, os, sys, tarfile
+import gzip, hashlib, io, json, os, random, sys, tarfile
 
 
 def blob(directory, content):
@@ -11,7 +12,7 @@ def blob(directory, content):
     return {"digest": f"sha256:{digest}", "size": len(content)}
 
 
-def layer(number, text):
+def layer(number, text, padding):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         if number == 0:
@@ -23,11 +24,15 @@ def layer(number, text):
         name = tarfile.TarInfo(f"layer-{number}")
         name.size = len(text)
         archive.addfile(name, io.BytesIO(text))
+        if padding:
+            more = tarfile.TarInfo(f"padding-{number}")
+            more.size = padding
+            archive.addfile(more, io.BytesIO(random.Random(text).randbytes(padding)))
     return out.getvalue()
 
 
-def image(directory, name, layers, architecture):
-    contents = [layer(number, f"{name} {architecture} {number}\n".encode()) for number in range(layers)]
+def image(directory, name, layers, architecture, padding):
+    contents = [layer(number, f"{name} {architecture} {number}\n".encode(), padding) for number in range(layers)]
     config = {
         "architecture": architecture,
         "os": "linux",
@@ -45,11 +50,11 @@ def image(directory, name, layers, architecture):
     return {"mediaType": manifest["mediaType"], **blob(directory, json.dumps(manifest).encode())}
 
 
-def main(directory, name, layers="1", architectures="amd64"):
+def main(directory, name, layers="1", architectures="amd64", padding="0"):
     os.makedirs(f"{directory}/blobs/sha256")
     architectures = architectures.split(",")
     manifests = [
-        {**image(directory, name, int(layers), it), "platform": {"os": "linux", "architecture": it}}
+        {**image(directory, name, int(layers), it, int(padding)), "platform": {"os": "linux", "architecture": it}}
         for it in architectures
     ]
     top = manifests[0]

@@ -6,6 +6,7 @@ use crate::ring::{Host, Ring, host};
 mod access;
 mod freezer;
 mod limits;
+mod power;
 mod reboot;
 
 /// The machine most tests share.
