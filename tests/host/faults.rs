@@ -106,7 +106,7 @@ fn full() -> bool {
     std::env::var_os("BERTH_FULL").is_some()
 }
 
-fn counts(full_count: u32, reduced: u32) -> u32 {
+pub fn counts(full_count: u32, reduced: u32) -> u32 {
     if full() { full_count } else { reduced }
 }
 
@@ -120,10 +120,10 @@ fn say(text: &str) {
 }
 
 /// Numbers that differ from run to run, and are the same again with the `BERTH_SEED` it says.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn seeded() -> Random {
+    pub fn seeded() -> Random {
         let now = || std::time::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_nanos() as u64);
         let seed = std::env::var("BERTH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(now);
         say(&format!("BERTH_SEED={seed}"));
@@ -131,7 +131,7 @@ impl Random {
     }
 
     /// splitmix64.
-    fn below(&mut self, limit: u32) -> u32 {
+    pub fn below(&mut self, limit: u32) -> u32 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
