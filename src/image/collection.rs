@@ -66,7 +66,6 @@ impl Store {
     /// Takes away what no name, no record and no container needs.
     pub fn collect(&self, options: &CollectOptions) -> Result<Collection, StoreError> {
         self.prepare()?;
-        let needs = Needs::of(self.scope());
         let mut collection = Collection::default();
         let lock = self.lock()?;
         if !options.dry_run {
@@ -80,7 +79,7 @@ impl Store {
             return Ok(collection);
         }
         let mut index = Index::load(&self.oci())?;
-        let doomed = self.doomed(&index, &needs, options, &mut collection.notes)?;
+        let doomed = self.doomed(&index, &Needs::of(self.scope()), options, &mut collection.notes)?;
         let mut own = HashSet::new();
         for Doomed { entry, .. } in &doomed {
             own.extend(self.files_of(entry)?);

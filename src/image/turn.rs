@@ -22,14 +22,26 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Waits for it; none once `stop` is set, or a person wants it to end.
-    pub fn wait(store: &Store, digest: &Digest, stop: &AtomicBool) -> Result<Option<Turn>, StoreError> {
+    /// Waits for it, and says so first; none once `stop` is set, or a person wants it to end.
+    pub fn wait(
+        store: &Store,
+        digest: &Digest,
+        stop: &AtomicBool,
+        say: impl FnOnce(),
+    ) -> Result<Option<Turn>, StoreError> {
         let path = store.incoming().join(digest.hex());
+        let mut say = Some(say);
         while !stop.load(Ordering::Relaxed) && interrupted().is_none() {
             let lock = open_lock(&path)?;
-            // Who had it before took its file away.
-            if try_lock(&lock, &path)? && is_at(&lock, &path) {
-                return Ok(Some(Turn { path, _lock: lock }));
+            if try_lock(&lock, &path)? {
+                // Or else who had it before took its file away.
+                if is_at(&lock, &path) {
+                    return Ok(Some(Turn { path, _lock: lock }));
+                }
+                continue;
+            }
+            if let Some(say) = say.take() {
+                say();
             }
             std::thread::sleep(LOOK);
         }

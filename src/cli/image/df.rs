@@ -25,7 +25,7 @@ impl Df {
         }
         let name = |image: &ImageUsage| image.names.first().map_or(image.id.clone(), Clone::clone);
         let rows: Vec<(String, &ImageUsage)> = usage.images.iter().map(|image| (name(image), image)).collect();
-        self.listing.print(&rows, |(name, _)| name, |rows| table(rows), "images")?;
+        self.listing.print(&rows, |(name, _)| name, table, "images")?;
         if !self.listing.quiet {
             println!("{}", rest(&usage));
         }

@@ -23,6 +23,17 @@ impl ImportProgress {
     }
 }
 
+impl ImportProgress {
+    fn say(&self, line: std::fmt::Arguments<'_>) {
+        match self {
+            ImportProgress::Silent => {}
+            ImportProgress::Lines => eprintln!("{line}"),
+            // A closed terminal is no reason to stop.
+            ImportProgress::Bars(bars) => drop(bars.println(line.to_string())),
+        }
+    }
+}
+
 impl Progress for ImportProgress {
     fn begin(&self, what: &str, size: Option<u64>) -> Box<dyn Reading> {
         match self {
@@ -41,12 +52,11 @@ impl Progress for ImportProgress {
     }
 
     fn known(&self, what: &str) {
-        match self {
-            ImportProgress::Silent => {}
-            ImportProgress::Lines => eprintln!("{what} is there already"),
-            // A closed terminal is no reason to stop.
-            ImportProgress::Bars(bars) => drop(bars.println(format!("{what} is there already"))),
-        }
+        self.say(format_args!("{what} is there already"));
+    }
+
+    fn waiting(&self, what: &str) {
+        self.say(format_args!("{what} is fetched by another pull already"));
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use oci_spec::image::{Descriptor, ImageConfiguration, MediaType};
 
@@ -22,6 +23,9 @@ use super::pipeline::{Job, Keep, Outcome};
 use super::settling::Finished;
 use super::{ImportError, Progress, Silent};
 
+/// Where one layer comes after the other, what is finished may be lost with so much work of ours.
+const SELDOM: Duration = Duration::from_secs(1);
+
 pub struct Incoming<'a> {
     store: &'a Store,
     progress: &'a dyn Progress,
@@ -32,9 +36,12 @@ pub struct Incoming<'a> {
     pub(super) finished: Finished,
     /// In their places by our doing.
     pub(super) placed: HashSet<PathBuf>,
+    settled: Instant,
     images: Vec<(Entry, ImageRecord)>,
     /// Whether what is finished stays, though the image never gets its name.
-    pub(super) lasting: bool,
+    lasting: bool,
+    /// There is something worth staying.
+    has_layer: bool,
     /// As long as it is held, nothing leaves the store.
     present: Option<OwnedFd>,
 }
@@ -133,8 +140,10 @@ impl<'a> Incoming<'a> {
             layers: HashMap::new(),
             finished: Finished::default(),
             placed: HashSet::new(),
+            settled: Instant::now(),
             images: Vec::new(),
             lasting: false,
+            has_layer: false,
         })
     }
 
@@ -169,7 +178,7 @@ impl<'a> Incoming<'a> {
         let digest = digest_of(descriptor)?;
         let turn = match self.has_blob(&digest) {
             true => None,
-            false => Turn::wait(self.store, &digest, &AtomicBool::new(false))?,
+            false => Turn::wait(self.store, &digest, &AtomicBool::new(false), || {})?,
         };
         let text = origin.config(descriptor)?;
         self.add_blob(&text)?;
@@ -187,11 +196,11 @@ impl<'a> Incoming<'a> {
             return Ok(Outcome { blob: (digest, size), diff: (diff_id, 0) });
         }
         let Places { keep, destination, kept } = self.places(&layer)?;
-        let outcome = layer.read(keep, destination, self.progress);
-        self.lasting = outcome.as_ref().is_err_and(ImportError::is_interruption);
-        let outcome = outcome?;
+        let outcome = layer.read(keep, destination, self.progress).inspect_err(|error| self.fail(error))?;
         self.keep(kept, &outcome, None);
-        self.settle()?;
+        if self.settled.elapsed() >= SELDOM {
+            self.settle()?;
+        }
         Ok(outcome)
     }
 
@@ -259,6 +268,12 @@ impl<'a> Incoming<'a> {
         if let Some(turn) = turn {
             self.finished.hold(turn);
         }
+        self.has_layer = true;
+    }
+
+    /// An interruption is no reason to fetch again what was finished before it.
+    pub(super) fn fail(&mut self, error: &ImportError) {
+        self.lasting = self.has_layer && error.is_interruption();
     }
 
     /// What is finished goes to its place.
@@ -267,6 +282,7 @@ impl<'a> Incoming<'a> {
         if !finished.is_empty() {
             self.placed.extend(finished.settle(self.store)?);
         }
+        self.settled = Instant::now();
         Ok(())
     }
 

@@ -49,7 +49,7 @@ impl Incoming<'_> {
         });
         match crew.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => {
-                lock(&crew.incoming).lasting = error.is_interruption();
+                lock(&crew.incoming).fail(&error);
                 Err(error)
             }
             None => Ok(()),
@@ -146,11 +146,12 @@ impl Crew<'_, '_> {
             return Ok(());
         }
         // Another import may be fetching it just now.
-        let Some(turn) = Turn::wait(self.store, digest, &self.stop)? else { return Ok(()) };
+        let say = || lock(&self.incoming).progress().waiting(&what);
+        let Some(turn) = Turn::wait(self.store, digest, &self.stop, say)? else { return Ok(()) };
         if lock(&self.incoming).has_layer(&what, digest, diff_id) {
             return Ok(());
         }
-        if let Some(opened) = self.from_store(announced) {
+        if let Some(opened) = self.packed(announced) {
             match self.read(what.clone(), announced, opened) {
                 // Damaged since it came; what the image says of it may be wrong as well.
                 Err(_) if self.store.is_damaged(digest)? => {
@@ -168,7 +169,7 @@ impl Crew<'_, '_> {
     }
 
     /// The blob of a layer whose unpacked tree is missing.
-    fn from_store(&self, announced: &Announced) -> Option<Opened<'static>> {
+    fn packed(&self, announced: &Announced) -> Option<Opened<'static>> {
         let path = self.store.blob(&announced.digest);
         let mut file = std::fs::File::open(&path).ok()?;
         let compression = sniff(&mut file, "").ok()?;

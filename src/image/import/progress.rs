@@ -10,6 +10,9 @@ pub trait Progress: Sync {
 
     /// It was in the store already and is not read.
     fn known(&self, what: &str);
+
+    /// Another import or pull reads it just now, and is waited for.
+    fn waiting(&self, _what: &str) {}
 }
 
 /// One thing being read, until it is dropped.

@@ -1,5 +1,6 @@
 //! One blob of an image again, from where the image came: its digest says that it is the same.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -26,25 +27,30 @@ impl Store {
         let mut failures = Vec::new();
         for place in registries.resolve(&reference)?.into_iter().flat_map(|whereabouts| whereabouts.places) {
             let certificates = certificate_directories(self.scope());
-            let repository = Repository::new(place, &logins, certificates, Patience::default());
-            let fetched = repository.and_then(|repository| match is_manifest {
-                true => Ok(Fetched::Whole(repository.manifest(&digest.to_string())?.text)),
-                false => Ok(Fetched::Blob(repository)),
-            });
+            let repository = match Repository::new(place, &logins, certificates, Patience::default()) {
+                Ok(repository) => repository,
+                Err(error) => {
+                    failures.push(error);
+                    continue;
+                }
+            };
+            let fetched = match is_manifest {
+                true => repository.manifest(&digest.to_string()).map(|document| std::fs::write(into, document.text)),
+                // One byte more than announced is enough to be wrong.
+                false => {
+                    repository.blob(digest, size, &GO_ON).map(|stream| write(stream.take(size.saturating_add(1)), into))
+                }
+            };
             match fetched {
-                Ok(Fetched::Whole(text)) => return Ok(std::fs::write(into, text).at("write", into)?),
-                Ok(Fetched::Blob(repository)) => match repository.blob(digest, size, &GO_ON) {
-                    Ok(mut stream) => {
-                        let mut file = std::fs::File::create(into).at("create", into)?;
-                        std::io::copy(&mut stream, &mut file).at("write", into)?;
-                        let found = Digest::of_stream(std::fs::File::open(into).at("open", into)?).at("read", into)?;
-                        if found == *digest {
-                            return Ok(());
+                Ok(written) => {
+                    let found = written.and_then(|()| Digest::of_stream(std::fs::File::open(into)?));
+                    match found.at("write", into)? {
+                        found if found == *digest => return Ok(()),
+                        found => {
+                            failures.push(RegistryError::Digest { what: name.to_owned(), expected: *digest, found });
                         }
-                        failures.push(RegistryError::Digest { what: name.to_owned(), expected: *digest, found });
                     }
-                    Err(error) => failures.push(error),
-                },
+                }
                 Err(error) => failures.push(error),
             }
         }
@@ -52,7 +58,6 @@ impl Store {
     }
 }
 
-enum Fetched {
-    Whole(Vec<u8>),
-    Blob(Repository),
+fn write(mut stream: impl Read, into: &Path) -> std::io::Result<()> {
+    std::io::copy(&mut stream, &mut std::fs::File::create(into)?).map(drop)
 }

@@ -1,5 +1,6 @@
 //! What a pull has finished lasts, however the pull ends; and what two pulls need is fetched once.
 
+use crate::faults::{Random, counts};
 use crate::ring::{BUSYBOX, Host};
 
 /// `$PULL/NAME` pulls quietly from the slow registry; `fetched NAME` are the digests of its blobs that were asked for.
@@ -45,12 +46,14 @@ fn run(host: &Host, script: &str) -> String {
 #[ignore = "host ring: make check"]
 fn whenever_a_pull_is_killed_the_store_is_right_and_no_finished_blob_is_fetched_again() {
     let host = boot("pull-lasting", "0.01");
-    let moments = if std::env::var_os("BERTH_FULL").is_some() { 200 } else { 20 };
+    let moments = counts(200, 20);
+    let mut random = Random::seeded();
+    let parts: Vec<String> = (0..moments).map(|_| random.below(1000).to_string()).collect();
     let script = format!(
         r#"
 start=$(date +%s%N); $PULL/timed/6 >/dev/null || exit 1; took=$((($(date +%s%N) - start) / 1000000)); killed=0 partly=0
-for moment in $(seq {moments}); do
-    name=killed/$moment/6 after=$((RANDOM % took + 1))
+for part in {parts}; do
+    moment=$((moment + 1)); name=killed/$moment/6 after=$((took * part / 1000))
     $PULL/$name >/dev/null 2>&1 & command=$!
     sleep $((after / 1000)).$(printf %03d $((after % 1000)))
     kill -KILL $command 2>/dev/null; wait $command 2>/dev/null
@@ -64,7 +67,8 @@ for moment in $(seq {moments}); do
     nothing_staged || {{ ls -lR /var/lib/berth/incoming; exit 1; }}
 done
 berthctl image check >/run/check || {{ cat /run/check; exit 1; }}
-echo $killed $partly"#
+echo $killed $partly"#,
+        parts = parts.join(" ")
     );
     let seen = run(&host, &script);
     let counts: Vec<u32> = seen.split(' ').map(|count| count.parse().unwrap()).collect();
@@ -161,4 +165,55 @@ berthctl exec stays -- sh -c 'echo goes on >/file && cat /file' || exit 1
 mount -o remount,size=100m /var/lib/berth && $PULL/large/40 >/dev/null && berthctl image check -q"#
     );
     assert_eq!(run(&host, &script), "1 1\ngoes on");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn what_is_damaged_or_missing_is_repaired_from_where_it_came() {
+    let host = boot("pull-repaired", "0");
+    let script = r#"
+$PULL/repaired/4 >/dev/null && $PULL/intact/2 >/dev/null || exit 1
+cd /var/lib/berth
+set -- $(fetched repaired/4)
+# The configuration comes first. Of a layer the tree is gone as well.
+echo other >oci/blobs/sha256/$1
+dd if=/dev/zero of=oci/blobs/sha256/$2 bs=1000 count=1 conv=notrunc status=none
+rm oci/blobs/sha256/$3
+diff_id=$(zcat oci/blobs/sha256/$4 | sha256sum | cut -d' ' -f1); rm -r layers/$diff_id oci/blobs/sha256/$4
+for blob in oci/blobs/sha256/*; do ! grep -q repaired-0 $blob || rm $blob; done
+: >/srv/slow.log
+berthctl image check -q 127.0.0.1:6200/intact/2 || exit 1
+berthctl image check >/run/found; echo $? $(grep -c repaired/4 /run/found) $(wc -l </srv/slow.log)
+berthctl image check --repair >/run/repaired; echo $? $(grep -c ' yes ' /run/repaired) $(grep -c ' no ' /run/repaired)
+fetched repaired/4 | sort | uniq | wc -l
+berthctl image check -q && echo clean"#;
+    assert_eq!(run(&host, script), "1 1 0\n0 5 0\n4\nclean");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_killed_collection_leaves_what_the_next_one_clears() {
+    let host = boot("pull-collected", "0");
+    let script = r#"
+berthctl run -d --name stays --rootfs /srv/busybox -- sh -c 'while :; do sleep 1000 & wait; done' >/dev/null || exit 1
+killed=0
+$PULL/timed/8 >/dev/null; start=$(date +%s%N); berthctl image gc --all -q >/dev/null; took=$((($(date +%s%N) - start) / 1000000))
+for turn in $(seq 15); do
+    $PULL/turn/$turn/8 >/dev/null || exit 1
+    berthctl image gc --all -q >/dev/null & command=$!
+    sleep 0.$(printf %03d $((turn * took / 16))); kill -KILL $command 2>/dev/null; wait $command 2>/dev/null
+    [[ $? != 137 ]] || killed=$((killed + 1))
+    berthctl image check -q || exit 1
+    berthctl image gc --all -q >/dev/null || exit 1
+    left=$(find /var/lib/berth/{incoming,layers,oci/blobs,oci/records} -mindepth 1 ! -name sha256)
+    [[ ! $left ]] || { echo "$left"; exit 1; }
+done
+((killed > 2)) || { echo "only $killed were killed"; exit 1; }
+# The daily one leaves alone what is young.
+$PULL/named/2 >/dev/null && mkdir /var/lib/berth/layers/$(printf f%.0s {1..64}) || exit 1
+systemctl enable -q --now berth-gc.timer && systemctl start berth-gc.service && systemctl -q is-active berth-gc.timer || exit 1
+berthctl image gc --all --dry-run --no-legend | cut -d' ' -f1 | grep '^[a-z]' | sort | uniq -c | tr -s ' \n' ' '; echo
+ls /var/lib/berth/layers | wc -l"#;
+    // An image of two layers, its manifest and configuration, its record with the lock; and a layer of none.
+    assert_eq!(run(&host, script).trim_start(), "4 blob 1 image 3 layer 2 record \n3");
 }
