@@ -1,6 +1,7 @@
 //! `image …`: the store of OCI images.
 
 mod progress;
+mod tags;
 
 use clap::{Args, Subcommand, ValueHint};
 
@@ -8,7 +9,7 @@ use super::complete;
 use super::failure::Failure;
 use super::output::{Accepted, Listing, Table, bytes, print_json};
 use crate::Scope;
-use crate::image::{ImageRow, ImportOptions, Store};
+use crate::image::{ImageRow, ImportOptions, PullOptions, Store};
 pub use progress::ImportProgress;
 
 /// Import, list, inspect and remove images
@@ -19,6 +20,7 @@ pub enum Image {
     Inspect(Inspect),
     #[command(alias = "rm")]
     Remove(Remove),
+    Tags(tags::Tags),
 }
 
 /// Import a root file system or an image
@@ -52,6 +54,12 @@ pub struct List {
 pub struct Inspect {
     #[command(flatten)]
     accepted: Accepted,
+    /// Look at what its registry has, without pulling it
+    #[arg(long)]
+    remote: bool,
+    /// os/arch of an image for several at its registry
+    #[arg(long, value_name = "OS/ARCH", requires = "remote")]
+    platform: Option<String>,
     #[arg(required = true, value_name = "IMAGE", add = complete::images())]
     images: Vec<String>,
 }
@@ -73,6 +81,7 @@ impl Image {
             Image::List(list) => list.carry_out(&store),
             Image::Inspect(inspect) => inspect.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
+            Image::Tags(tags) => tags.carry_out(&store),
         }
     }
 }
@@ -114,6 +123,12 @@ fn table(rows: &[ImageRow], full: bool) -> Table {
 
 impl Inspect {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
+        if self.remote {
+            let options = PullOptions { platform: self.platform, ..PullOptions::default() };
+            let details = self.images.iter().map(|image| store.inspect_remote(image, &options));
+            print_json(&details.collect::<Result<Vec<_>, _>>()?)?;
+            return Ok(0);
+        }
         let details = self.images.iter().map(|image| store.inspect(image)).collect::<Result<Vec<_>, _>>()?;
         print_json(&details)?;
         Ok(0)

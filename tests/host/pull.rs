@@ -1,6 +1,8 @@
 //! `berthctl pull` from Debian's docker-registry, filled by skopeo: plain, over TLS, with basic auth, with a token server.
 
 mod hostile;
+mod pushing;
+mod remote;
 mod starting;
 
 use std::sync::OnceLock;

@@ -9,16 +9,26 @@ use crate::image::{Progress, Reading, Silent};
 
 pub enum ImportProgress {
     Bars(MultiProgress),
-    Lines,
+    /// Each begins with this word.
+    Lines(&'static str),
     Silent,
 }
 
 impl ImportProgress {
     pub fn new(quiet: bool) -> Self {
+        Self::with(quiet, "reading")
+    }
+
+    /// Of a push.
+    pub fn sending(quiet: bool) -> Self {
+        Self::with(quiet, "sending")
+    }
+
+    fn with(quiet: bool, word: &'static str) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ImportProgress::Silent,
             (false, true) => ImportProgress::Bars(MultiProgress::new()),
-            (false, false) => ImportProgress::Lines,
+            (false, false) => ImportProgress::Lines(word),
         }
     }
 }
@@ -27,8 +37,8 @@ impl Progress for ImportProgress {
     fn begin(&self, what: &str, size: Option<u64>) -> Box<dyn Reading> {
         match self {
             ImportProgress::Silent => Box::new(Silent),
-            ImportProgress::Lines => {
-                eprintln!("reading {what}");
+            ImportProgress::Lines(word) => {
+                eprintln!("{word} {what}");
                 Box::new(Silent)
             }
             ImportProgress::Bars(bars) => {
@@ -43,7 +53,7 @@ impl Progress for ImportProgress {
     fn known(&self, what: &str) {
         match self {
             ImportProgress::Silent => {}
-            ImportProgress::Lines => eprintln!("{what} is there already"),
+            ImportProgress::Lines(_) => eprintln!("{what} is there already"),
             // A closed terminal is no reason to stop.
             ImportProgress::Bars(bars) => drop(bars.println(format!("{what} is there already"))),
         }

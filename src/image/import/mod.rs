@@ -17,7 +17,7 @@ mod source;
 use std::path::Path;
 
 pub use error::{Amount, ImportError, Interrupted};
-pub use incoming::{BlobSource, Incoming};
+pub use incoming::{BlobSource, Incoming, platform_of, process_defaults};
 pub use origin::{Announced, Opened, Origin};
 pub use progress::{Progress, Reading, Silent};
 

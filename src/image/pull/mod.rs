@@ -5,6 +5,7 @@ mod error;
 mod news;
 mod origin;
 mod policy;
+mod remote;
 mod signatures;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use signatures::Signatures;
 
 pub use error::PullError;
 pub use news::News;
+pub use remote::{RemoteDetails, RemotePlatform};
 
 /// What a person may say about a pull.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
