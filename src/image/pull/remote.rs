@@ -60,7 +60,7 @@ impl Store {
         let text = origin.kept_manifest(&descriptor).map_err(wrong)?;
         let manifest: ImageManifest = json(&digest.to_string(), &text).map_err(wrong)?;
         let config = origin.config(manifest.config()).map_err(wrong)?;
-        let config: ImageConfiguration = json(&manifest.config().digest().to_string(), &config).map_err(wrong)?;
+        let config: ImageConfiguration = json(manifest.config().digest().as_ref(), &config).map_err(wrong)?;
         let blobs = blobs(&manifest);
         let documents = (text.len() as u64).saturating_add(manifest.config().size());
         Ok(RemoteDetails {

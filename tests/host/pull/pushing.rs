@@ -143,3 +143,48 @@ fn a_push_that_cannot_be_is_one_line_that_says_why() {
     assert!(mirrored.stderr.contains("mirrored.test/v2/names/push"), "{}", mirrored.stderr);
     mirrored.exits(1);
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn what_breaks_on_its_way_is_sent_again_and_who_we_are_is_the_registry_s_alone() {
+    let host = registries();
+    host.write("/srv/reg/stumbling.py", include_str!("stumbling.py"));
+    let settings = "[[registry]]\nlocation = \"127.0.0.1:6300\"\ninsecure = true";
+    host.write("/etc/containers/registries.conf.d/stumbling.conf", settings);
+    host.run(
+        "systemd-run -q --unit reg-stumbling python3 /srv/reg/stumbling.py /srv/reg/stumbling.log
+        for _ in $(seq 200); do curl -s 127.0.0.1:6300/up && exit 0; sleep 0.1; done; exit 1",
+    )
+    .ok();
+    host.push("to/stumble", 2, "amd64", PLAIN, "localhost:5000/to/stumble:1");
+    host.pull("localhost:5000/to/stumble:1").ok();
+    host.run("echo '{\"auths\": {\"127.0.0.1:6300\": {\"auth\": \"'$(printf ann:right | base64)'\"}}}' >/srv/reg/stumbling.json")
+        .ok();
+    let push = "REGISTRY_AUTH_FILE=/srv/reg/stumbling.json berthctl push --retry 2 --retry-delay 0.1 \
+        localhost:5000/to/stumble:1 127.0.0.1:6300/over/there:1";
+    assert_eq!(host.sends(push), 3);
+    let log = host.run("cat /srv/reg/stumbling.log").ok();
+    let came: Vec<Vec<&str>> =
+        log.lines().filter(|line| line.starts_with("blob ")).map(|line| line.split(' ').collect()).collect();
+    assert_eq!(came.len(), 3, "{log}");
+    assert!(came.iter().all(|blob| blob[1] == blob[2]), "{log}");
+    let digest = host.digest_at(NO_TLS, "localhost:5000/to/stumble:1");
+    let manifest = format!("/v2/over/there/manifests/1 application/vnd.oci.image.manifest.v1+json {digest}");
+    assert_eq!(log.lines().last(), Some(manifest.as_str()), "{log}");
+    let uploads: Vec<&str> = log.lines().filter(|line| line.starts_with("6301 ")).collect();
+    assert_eq!(uploads.len(), 9, "{log}");
+    assert!(uploads.iter().all(|line| line.ends_with(" unknown")), "{log}");
+    assert!(log.contains("6300 POST /v2/over/there/blobs/uploads/ known"), "{log}");
+    // Without patience it is given up, in one line.
+    let impatient = "REGISTRY_AUTH_FILE=/srv/reg/stumbling.json berthctl push -q --retry 0 localhost:5000/to/stumble:1 127.0.0.1:6300/other:1";
+    host.run("systemctl stop reg-stumbling; systemd-run -q --unit reg-stumbling python3 /srv/reg/stumbling.py /srv/reg/stumbling.log
+        for _ in $(seq 200); do curl -s 127.0.0.1:6300/up && exit 0; sleep 0.1; done; exit 1").ok();
+    let given_up = host.run(impatient);
+    assert_eq!(given_up.stderr.lines().count(), 1, "{}", given_up.stderr);
+    assert!(
+        given_up.stderr.contains("image “127.0.0.1:6300/other:1”: http://127.0.0.1:6301/upload"),
+        "{}",
+        given_up.stderr
+    );
+    given_up.exits(1);
+}
