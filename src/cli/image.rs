@@ -13,6 +13,7 @@ mod load;
 mod progress;
 mod save;
 mod tag;
+mod tags;
 mod tree;
 
 use clap::{Args, Subcommand, ValueHint};
@@ -21,7 +22,7 @@ use super::complete;
 use super::failure::Failure;
 use super::output::{Accepted, Listing, Table, bytes, print_json, printable};
 use crate::Scope;
-use crate::image::{ImageRow, ImportOptions, Imported, Store};
+use crate::image::{ImageRow, ImportOptions, Imported, PullOptions, Store};
 pub use progress::ImportProgress;
 
 /// Bring in, look at, name and remove images
@@ -40,9 +41,10 @@ pub enum Image {
     Tag(tag::Tag),
     #[command(alias = "rm")]
     Remove(Remove),
-    Gc(gc::Gc),
     Check(check::Check),
     Df(df::Df),
+    Gc(gc::Gc),
+    Tags(tags::Tags),
 }
 
 /// Import a root file system or an image
@@ -76,6 +78,12 @@ pub struct List {
 pub struct Inspect {
     #[command(flatten)]
     accepted: Accepted,
+    /// Look at what its registry has, without pulling it
+    #[arg(long)]
+    remote: bool,
+    /// os/arch of an image for several at its registry
+    #[arg(long, value_name = "OS/ARCH", requires = "remote")]
+    platform: Option<String>,
     #[arg(required = true, value_name = "IMAGE", add = complete::images())]
     images: Vec<String>,
 }
@@ -105,9 +113,10 @@ impl Image {
             Image::Commit(commit) => commit.carry_out(scope),
             Image::Tag(tag) => tag.carry_out(&store),
             Image::Remove(remove) => remove.carry_out(&store),
-            Image::Gc(gc) => gc.carry_out(&store),
             Image::Check(check) => check.carry_out(&store),
             Image::Df(df) => df.carry_out(&store),
+            Image::Gc(gc) => gc.carry_out(&store),
+            Image::Tags(tags) => tags.carry_out(&store),
         }
     }
 }
@@ -160,6 +169,12 @@ fn moment(created: Option<&str>) -> String {
 
 impl Inspect {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
+        if self.remote {
+            let options = PullOptions { platform: self.platform, ..PullOptions::default() };
+            let details = self.images.iter().map(|image| store.inspect_remote(image, &options));
+            print_json(&details.collect::<Result<Vec<_>, _>>()?)?;
+            return Ok(0);
+        }
         let details = self.images.iter().map(|image| store.inspect(image)).collect::<Result<Vec<_>, _>>()?;
         print_json(&details)?;
         Ok(0)

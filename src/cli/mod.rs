@@ -16,6 +16,7 @@ mod logs;
 mod output;
 mod plan;
 mod pull;
+mod push;
 mod registry;
 mod reset;
 mod run;
@@ -91,6 +92,8 @@ enum Verb {
     Doctor(doctor::Doctor),
     #[command(display_order = 22)]
     Pull(pull::Pull),
+    #[command(display_order = 22)]
+    Push(push::Push),
     #[command(display_order = 23, subcommand)]
     Image(image::Image),
     #[command(display_order = 24, subcommand)]
@@ -170,6 +173,7 @@ impl Verb {
             Verb::Reset(reset) => reset.carry_out(scope),
             Verb::Doctor(doctor) => doctor.carry_out(scope),
             Verb::Pull(pull) => pull.carry_out(scope),
+            Verb::Push(push) => push.carry_out(scope),
             Verb::Image(image) => image.carry_out(scope),
             Verb::Trust(trust) => trust.carry_out(scope),
             Verb::Registry(registry) => registry.carry_out(scope),

@@ -148,7 +148,7 @@ pub fn complain(text: &str) {
     eprintln!("berthctl: {}", printable(text));
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
     let delay = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     delay.ok_or_else(|| format!("“{text}” is not a number of seconds"))

@@ -82,15 +82,7 @@ impl Store {
             created: config.created().clone(),
             author: config.author().clone(),
             size: size(entry, &manifest),
-            blobs: manifest
-                .layers()
-                .iter()
-                .map(|layer| Blob {
-                    digest: layer.digest().to_string(),
-                    media_type: layer.media_type().to_string(),
-                    size: layer.size(),
-                })
-                .collect(),
+            blobs: blobs(&manifest),
             annotations: manifest.annotations().clone().unwrap_or_default().into_iter().collect(),
             history: config.history().iter().flatten().filter_map(|step| step.created_by().clone()).collect(),
         })
@@ -115,6 +107,15 @@ impl Store {
         };
         serde_json::from_slice(&text).map_err(|error| StoreError::damaged(&path, error))
     }
+}
+
+pub(super) fn blobs(manifest: &ImageManifest) -> Vec<Blob> {
+    let blob = |layer: &oci_spec::image::Descriptor| Blob {
+        digest: layer.digest().to_string(),
+        media_type: layer.media_type().to_string(),
+        size: layer.size(),
+    };
+    manifest.layers().iter().map(blob).collect()
 }
 
 fn size(entry: &Entry, manifest: &ImageManifest) -> u64 {

@@ -20,6 +20,7 @@ mod logins;
 mod needs;
 mod pack;
 mod pull;
+mod push;
 mod record;
 mod reference;
 mod registries;
@@ -48,7 +49,8 @@ pub use import::{Amount, ImportError, ImportOptions, Imported, Progress, Reading
 pub use interruption::{interrupt, interrupted};
 pub use listing::{Blob, ImageDetails, ImageRow};
 pub use logins::{Login, LoginError, Logins};
-pub use pull::{News, PullError, PullOptions, certificate_directories};
+pub use pull::{News, PullError, PullOptions, RemoteDetails, RemotePlatform, certificate_directories};
+pub use push::{PushError, Pushed};
 pub use record::{ImageRecord, ProcessDefaults};
 pub use reference::{Reference, ReferenceError};
 pub use registries::{Place, Registries, RegistriesError, Whereabouts};

@@ -2,6 +2,8 @@
 
 mod hostile;
 mod lasting;
+mod pushing;
+mod remote;
 mod starting;
 
 use std::sync::OnceLock;

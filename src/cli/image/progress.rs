@@ -9,16 +9,26 @@ use crate::image::{Progress, Reading, Silent};
 
 pub enum ImportProgress {
     Bars(MultiProgress),
-    Lines,
+    /// Each begins with this word.
+    Lines(&'static str),
     Silent,
 }
 
 impl ImportProgress {
     pub fn new(quiet: bool) -> Self {
+        Self::with(quiet, "reading")
+    }
+
+    /// Of a push.
+    pub fn sending(quiet: bool) -> Self {
+        Self::with(quiet, "sending")
+    }
+
+    fn with(quiet: bool, word: &'static str) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => ImportProgress::Silent,
             (false, true) => ImportProgress::Bars(MultiProgress::new()),
-            (false, false) => ImportProgress::Lines,
+            (false, false) => ImportProgress::Lines(word),
         }
     }
 }
@@ -27,7 +37,7 @@ impl ImportProgress {
     fn say(&self, line: std::fmt::Arguments<'_>) {
         match self {
             ImportProgress::Silent => {}
-            ImportProgress::Lines => eprintln!("{line}"),
+            ImportProgress::Lines(_) => eprintln!("{line}"),
             // A closed terminal is no reason to stop.
             ImportProgress::Bars(bars) => drop(bars.println(line.to_string())),
         }
@@ -38,8 +48,8 @@ impl Progress for ImportProgress {
     fn begin(&self, what: &str, size: Option<u64>) -> Box<dyn Reading> {
         match self {
             ImportProgress::Silent => Box::new(Silent),
-            ImportProgress::Lines => {
-                eprintln!("reading {what}");
+            ImportProgress::Lines(word) => {
+                eprintln!("{word} {what}");
                 Box::new(Silent)
             }
             ImportProgress::Bars(bars) => {

@@ -376,7 +376,8 @@ pub fn manifest_type(said: Option<&MediaType>) -> MediaType {
     said.cloned().unwrap_or(MediaType::ImageManifest)
 }
 
-fn process_defaults(config: &ImageConfiguration) -> ProcessDefaults {
+/// What the image itself says of its process.
+pub fn process_defaults(config: &ImageConfiguration) -> ProcessDefaults {
     let Some(config) = config.config() else { return ProcessDefaults::default() };
     let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let mut defaults = ProcessDefaults {

@@ -19,7 +19,7 @@ mod transport;
 use std::path::Path;
 
 pub use error::{Amount, ImportError, Interrupted};
-pub use incoming::{BlobSource, Incoming, Layer};
+pub use incoming::{BlobSource, Incoming, Layer, platform_of, process_defaults};
 pub use origin::{Announced, Opened, Origin};
 pub use progress::{Progress, Reading, Silent};
 pub use transport::Transport;

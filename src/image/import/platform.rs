@@ -64,7 +64,7 @@ impl std::fmt::Display for Wanted {
     }
 }
 
-fn show(platform: &Platform) -> String {
+pub fn show(platform: &Platform) -> String {
     let variant = platform.variant().as_ref().map_or(String::new(), |variant| format!("/{variant}"));
     format!("{}/{}{variant}", platform.os(), platform.architecture())
 }

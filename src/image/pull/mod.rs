@@ -6,6 +6,7 @@ mod news;
 mod origin;
 mod policy;
 mod refetch;
+mod remote;
 mod signatures;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use signatures::Signatures;
 
 pub use error::PullError;
 pub use news::News;
+pub use remote::{RemoteDetails, RemotePlatform};
 
 /// What a person may say about a pull.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

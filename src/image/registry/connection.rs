@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use ureq::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use ureq::http::{Response, Uri};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
 use super::error::{RegistryError, Trouble};
+use super::upload::Sent;
 use super::{certificates, proxy};
 
 const MOST_REDIRECTS: usize = 5;
@@ -17,6 +20,9 @@ const MOST_REDIRECTS: usize = 5;
 /// To be reached; and to say something, as long as it has something to say.
 const REACHED_WITHIN: Duration = Duration::from_secs(15);
 const SILENT_FOR: Duration = Duration::from_secs(30);
+
+/// A registry looks through all it was sent before it answers.
+const DIGESTED_WITHIN: Duration = Duration::from_secs(300);
 
 /// Agents by scheme and authority, all for one registry.
 pub struct Connection {
@@ -27,7 +33,7 @@ pub struct Connection {
     agents: Mutex<HashMap<String, Agent>>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Request<'a> {
     pub url: String,
     pub accept: &'a [&'a str],
@@ -38,6 +44,8 @@ pub struct Request<'a> {
     pub form: Option<String>,
     /// Makes it a HEAD.
     pub only_headers: bool,
+    /// Makes it a PUT or a POST with this body.
+    pub sent: Option<Sent<'a>>,
 }
 
 impl Connection {
@@ -92,6 +100,7 @@ impl Connection {
         let headers = [(ACCEPT, Some(&accept)), (RANGE, range.as_ref()), (AUTHORIZATION, authorization)];
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value.filter(|it| !it.is_empty())?)));
         let answer = match &request.form {
+            _ if let Some(sent) = &request.sent => return self.transmit(&agent, url, headers, sent),
             Some(form) => {
                 let post = headers.fold(agent.post(url), |post, (name, value)| post.header(name, value));
                 post.header(CONTENT_TYPE, "application/x-www-form-urlencoded").send(form.as_str())
@@ -104,6 +113,28 @@ impl Connection {
         // What a blob's store is asked for by is a secret, too.
         let shown = url.to_string();
         answer.map_err(|error| trouble(shown.split('?').next().unwrap_or(&shown), error))
+    }
+
+    /// With a body, of which the other side may make something for as long as it takes.
+    fn transmit<'h>(
+        &self,
+        agent: &Agent,
+        url: &Uri,
+        headers: impl Iterator<Item = (HeaderName, &'h String)>,
+        sent: &Sent<'_>,
+    ) -> Result<Response<Body>, Trouble> {
+        let shown = url.to_string();
+        let shown = shown.split('?').next().unwrap_or(&shown);
+        let request = if sent.put { agent.put(url) } else { agent.post(url) };
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+        let request = request.header(CONTENT_LENGTH, sent.content.size());
+        let request = match sent.media_type {
+            "" => request,
+            media_type => request.header(CONTENT_TYPE, media_type),
+        };
+        let request = request.config().timeout_recv_response(Some(DIGESTED_WITHIN)).build();
+        let mut content = sent.content.open().map_err(|error| RegistryError::Unreadable { source: error })?;
+        request.send(SendBody::from_reader(&mut content)).map_err(|error| trouble(shown, error))
     }
 
     fn agent(&self, url: &Uri) -> Result<Agent, RegistryError> {
@@ -137,7 +168,7 @@ impl Connection {
 }
 
 /// What a `Location` means, seen from where it was said.
-fn absolute(from: &Uri, location: &str) -> String {
+pub(super) fn absolute(from: &Uri, location: &str) -> String {
     let scheme = from.scheme_str().unwrap_or("https");
     let authority = from.authority().map(|authority| authority.as_str()).unwrap_or_default();
     if location.contains("://") {

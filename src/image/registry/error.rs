@@ -36,6 +36,8 @@ pub enum RegistryError {
     /// Its value may hold a password.
     #[error("{0}: its value is not a proxy's address, http://[USER:PASSWORD@]HOST[:PORT]")]
     Proxy(&'static str),
+    #[error("what is to be sent cannot be read: {source}")]
+    Unreadable { source: std::io::Error },
     #[error("the pull was stopped")]
     Stopped,
 }

@@ -1,4 +1,4 @@
-//! One repository at a registry, read: the OCI distribution protocol and Docker's before it. Everything it hands out as a
+//! One repository at a registry, read and written: the OCI distribution protocol and Docker's before it. Everything it hands out as a
 //! document is verified; a blob's stream is by whoever reads it.
 
 mod blob;
@@ -8,18 +8,21 @@ mod connection;
 mod error;
 mod patience;
 mod proxy;
+mod tags;
 mod token;
+mod upload;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-use ureq::http::Response;
 use ureq::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use ureq::http::{Response, Uri};
 
 pub use blob::BlobStream;
 pub use error::RegistryError;
 pub use patience::Patience;
+pub use upload::{Arrival, Content};
 
 use super::logins::{HUB, Login, Logins};
 use super::{Digest, Place};
@@ -52,6 +55,8 @@ pub struct Repository {
     /// `https://registry-1.docker.io`, once it is known.
     base: Mutex<Option<String>>,
     granted: Mutex<Option<Granted>>,
+    /// What a token is asked for (distribution's token specification).
+    scopes: Vec<String>,
 }
 
 /// A manifest or an index as it was sent.
@@ -77,7 +82,9 @@ impl Repository {
     fn with_login(place: Place, login: Option<Login>, certificates: Vec<PathBuf>, patience: Patience) -> Repository {
         let connection = Connection::new(endpoint(&place.host), place.insecure, certificates);
         let (base, granted) = (Mutex::new(None), Mutex::new(None));
-        Repository { place, connection, patience, login, base, granted }
+        let path = Some(&place.path).filter(|path| !path.is_empty());
+        let scopes = path.map(|path| format!("repository:{path}:pull")).into_iter().collect();
+        Repository { place, connection, patience, login, base, granted, scopes }
     }
 
     /// Whether a registry takes this login.
@@ -194,6 +201,10 @@ impl Repository {
 
     /// Asks as whom the registry knows us, and anew where it wants to know.
     fn ask(&self, mut request: Request<'_>) -> Result<Response<ureq::Body>, Trouble> {
+        // A blob may be sent to another server than the registry: nobody else learns who we are.
+        if !same_server(&request.url, &self.base()?) {
+            return self.connection.send(&request);
+        }
         let used = self.granted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         request.authorization = used.as_ref().map(Granted::header);
         let response = self.connection.send(&request)?;
@@ -206,9 +217,7 @@ impl Repository {
         let mut granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have asked in the meantime.
         if *granted == used {
-            let scope = Some(&self.place.path).filter(|path| !path.is_empty());
-            let scope = scope.map(|path| format!("repository:{path}:pull"));
-            *granted = Some(match Granted::new(&challenge, scope, self.login.as_ref(), &self.connection)? {
+            *granted = Some(match Granted::new(&challenge, &self.scopes, self.login.as_ref(), &self.connection)? {
                 Some(new) => new,
                 None => return Err(self.denied("", &self.place.path).into()),
             });
@@ -279,7 +288,38 @@ pub fn get_file(url: &str, certificates: Vec<PathBuf>) -> Result<Vec<u8>, Regist
     })
 }
 
+fn same_server(one: &str, other: &str) -> bool {
+    let server = |url: &str| {
+        let url: Uri = url.parse().ok()?;
+        let https = url.scheme_str()? == "https";
+        let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
+        Some((https, url.host()?.to_ascii_lowercase(), port))
+    };
+    server(one).is_some() && server(one) == server(other)
+}
+
 /// Docker Hub answers elsewhere.
 fn endpoint(host: &str) -> &str {
     if host == HUB { "registry-1.docker.io" } else { host }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_server;
+
+    #[test]
+    fn who_we_are_is_told_to_the_registry_alone() {
+        for (one, other, expected) in [
+            ("https://a.io/v2/x", "https://a.io", true),
+            ("https://A.io:443/v2/x?y", "https://a.io", true),
+            ("https://a.io:444/v2/x", "https://a.io", false),
+            ("http://a.io/v2/x", "https://a.io", false),
+            ("https://a.io.evil.org/", "https://a.io", false),
+            ("https://evil.org/https://a.io", "https://a.io", false),
+            ("https://a.io@evil.org/", "https://a.io", false),
+            ("nonsense", "nonsense", false),
+        ] {
+            assert_eq!(same_server(one, other), expected, "{one}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ impl Granted {
     /// Meets a challenge; None where a login is needed and there is none.
     pub fn new(
         challenge: &Challenge,
-        scope: Option<String>,
+        scopes: &[String],
         login: Option<&Login>,
         connection: &Connection,
     ) -> Result<Option<Granted>, Trouble> {
@@ -39,8 +39,8 @@ impl Granted {
             }
             (Challenge::Basic, _) => Ok(None),
             (Challenge::Bearer { realm, service, scope: asked }, login) => {
-                let scope = scope.or_else(|| asked.clone());
-                token(realm, service.as_deref(), scope.as_deref(), login, connection).map(Some)
+                let scopes = if scopes.is_empty() { asked.as_slice() } else { scopes };
+                token(realm, service.as_deref(), scopes, login, connection).map(Some)
             }
         }
     }
@@ -60,26 +60,32 @@ fn basic(user: &str, password: &str) -> String {
 fn token(
     realm: &str,
     service: Option<&str>,
-    scope: Option<&str>,
+    scopes: &[String],
     login: Option<&Login>,
     connection: &Connection,
 ) -> Result<Granted, Trouble> {
     let mut fields: Vec<(&str, &str)> = Vec::new();
     fields.extend(service.map(|service| ("service", service)));
-    fields.extend(scope.map(|scope| ("scope", scope)));
+    let together = scopes.join(" ");
     let mut request = Request::default();
     match login {
         Some(Login::IdentityToken(refresh)) => {
+            // OAuth 2 has them in one field, the older way has one for each.
+            fields.extend(Some(("scope", together.as_str())).filter(|_| !scopes.is_empty()));
             fields.extend([("grant_type", "refresh_token"), ("refresh_token", refresh), ("client_id", "berth")]);
             request.form = Some(encoded(&fields));
             request.url = realm.to_owned();
         }
         Some(Login::Password { user, password }) => {
+            fields.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
             fields.push(("account", user));
             request.authorization = Some(format!("Basic {}", basic(user, password)));
             request.url = with_query(realm, &fields);
         }
-        None => request.url = with_query(realm, &fields),
+        None => {
+            fields.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
+            request.url = with_query(realm, &fields);
+        }
     }
     let mut response = connection.send(&request)?;
     let status = response.status().as_u16();

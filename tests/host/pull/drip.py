@@ -1,5 +1,5 @@
 """drip.py: a registry on port 6200 with two images of one large layer each: that of `drip` comes in small drops, and of
-that of `stuck` nothing comes after the first ones."""
+that of `stuck` nothing comes after the first ones. `paged` has tags on three pages, and those of `circle` never end."""
 
 import gzip, hashlib, http.server, io, json, os, tarfile, time
 
@@ -55,6 +55,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "manifests" in parts:
             self.begin(manifests[parts[2]], OCI + "manifest.v1+json")
             self.wfile.write(manifests[parts[2]])
+        elif "tags" in parts:
+            self.tags(parts[2], int(self.path.rpartition("page=")[2]) if "page=" in self.path else 0)
         elif "blobs" in parts:
             self.blob(parts[-1], parts[2] == "stuck")
         else:
@@ -65,6 +67,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+
+    def tags(self, name, page):
+        content = json.dumps({"name": name, "tags": [f"t{page}-b", f"t{page}-a"] if page < 3 else None}).encode()
+        self.send_response(200)
+        if name == "circle":
+            self.send_header("Link", '</v2/circle/tags/list?page=0>; rel="next"')
+        elif page < 3:
+            self.send_header("Link", f'<list?page={page + 1}>; rel="next"')
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def blob(self, digest, stuck):
         content = blobs[digest]

@@ -19,7 +19,7 @@ impl Host {
 }
 
 /// A registry that takes its time, beside the others.
-fn dripping() -> &'static Host {
+pub fn dripping() -> &'static Host {
     static BEGUN: OnceLock<()> = OnceLock::new();
     let host = registries();
     BEGUN.get_or_init(|| {
