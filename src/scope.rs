@@ -53,6 +53,21 @@ impl Scope {
         self.config_roots.last().map_or_else(PathBuf::new, |root| root.with_file_name("containers"))
     }
 
+    /// The same, the one that wins first: a user's own, `~/.config/containers`, are before the host's.
+    pub fn shared_directories(&self) -> Vec<PathBuf> {
+        let own = self.shared_settings();
+        match self.manager {
+            Manager::System => vec![own],
+            Manager::User => vec![own, PathBuf::from("/etc/containers")],
+        }
+    }
+
+    /// A file of them: of those directories the first that has it counts.
+    pub fn shared_file(&self, name: &str) -> PathBuf {
+        let paths: Vec<PathBuf> = self.shared_directories().iter().map(|directory| directory.join(name)).collect();
+        paths.iter().find(|path| path.exists()).or(paths.first()).cloned().unwrap_or_default()
+    }
+
     /// Where units and the links of enabled ones are: `systemd/system` beside each configuration root.
     pub fn unit_roots(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.config_roots.iter().filter_map(|root| Some(root.parent()?.join("systemd/system")))

@@ -45,8 +45,8 @@ pub struct LogOut {
 
 impl Registry {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
-        let registries = Registries::load(&scope.shared_settings())?;
-        let logins = Logins::of_environment(registries.credential_helpers());
+        let registries = Registries::of(scope)?;
+        let logins = Logins::of(scope, registries.credential_helpers());
         match self {
             Registry::Login(login) => login.carry_out(scope, &registries, &logins),
             Registry::Logout(logout) => {

@@ -39,7 +39,7 @@ impl Store {
     /// The image a short name leads to by registries.conf: an alias' or a searched registry's.
     fn led_to<'a>(&self, index: &'a Index, reference: &str) -> Option<&'a Entry> {
         let parsed = reference.parse::<Reference>().ok().filter(|parsed| parsed.host().is_none())?;
-        let registries = Registries::load(&self.scope.shared_settings()).ok()?;
+        let registries = Registries::of(&self.scope).ok()?;
         let places = registries.resolve(&parsed).ok()?;
         places.iter().find_map(|found| by_reference(index, &parsed.of_repository(&found.repository)?))
     }

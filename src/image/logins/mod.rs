@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use file::AuthFile;
 
+use crate::Scope;
+use crate::scope::Manager;
+
 /// The helper of registries.conf that stands for the files.
 const FILES: &str = "containers-auth.json";
 pub const HUB: &str = "docker.io";
@@ -55,10 +58,11 @@ pub struct Logins {
 }
 
 impl Logins {
-    /// Root's, by the environment; `helpers` are those of registries.conf.
-    pub fn of_environment(helpers: &[String]) -> Logins {
+    /// Root's or a user's, by the environment; `helpers` are those of registries.conf.
+    pub fn of(scope: &Scope, helpers: &[String]) -> Logins {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        Logins::new(variable("REGISTRY_AUTH_FILE"), variable("HOME"), Path::new("/run/containers/0"), helpers)
+        let run = run_directory(scope.manager, variable("XDG_RUNTIME_DIR"), rustix::process::getuid().as_raw());
+        Logins::new(variable("REGISTRY_AUTH_FILE"), variable("HOME"), &run, helpers)
     }
 
     fn new(named: Option<OsString>, home: Option<OsString>, run: &Path, helpers: &[String]) -> Logins {
@@ -132,9 +136,30 @@ impl Logins {
     }
 }
 
+/// Where podman keeps logins until the next boot; root's are not in the session root happens to have.
+fn run_directory(manager: Manager, session: Option<OsString>, user: u32) -> PathBuf {
+    match (manager, session) {
+        (Manager::System, _) => PathBuf::from("/run/containers/0"),
+        (Manager::User, Some(session)) => Path::new(&session).join("containers"),
+        (Manager::User, None) => Path::new("/run/containers").join(user.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_s_logins_are_in_the_user_s_session() {
+        let session = Some(OsString::from("/run/user/1000"));
+        for (manager, session, expected) in [
+            (Manager::System, session.clone(), "/run/containers/0"),
+            (Manager::User, session, "/run/user/1000/containers"),
+            (Manager::User, None, "/run/containers/1000"),
+        ] {
+            assert_eq!(run_directory(manager, session, 1000), Path::new(expected));
+        }
+    }
 
     fn logins(directory: &Path, files: &[(&str, &str)]) -> Logins {
         for (name, text) in files {

@@ -44,9 +44,8 @@ impl Store {
         let parsed: Reference = reference.parse()?;
         let named = |source| PullError::Image { name: reference.to_owned(), source };
         let wanted = options.platform.as_deref().map(Wanted::parse).transpose().map_err(named)?;
-        let settings = &self.scope().shared_settings();
-        let registries = Registries::load(settings)?;
-        let logins = Logins::of_environment(registries.credential_helpers());
+        let registries = Registries::of(self.scope())?;
+        let logins = Logins::of(self.scope(), registries.credential_helpers());
         let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options, wanted.as_ref())?;
         let name = full_name(&whereabouts.repository, &parsed);
         let wrong = |source| PullError::Image { name: name.clone(), source };
@@ -142,6 +141,8 @@ fn full_name(repository: &str, reference: &Reference) -> String {
 
 /// `certs.d` of the tools that share them.
 pub fn certificate_directories(scope: &Scope) -> Vec<PathBuf> {
-    let containers = &scope.shared_settings();
-    vec![containers.join("certs.d"), containers.with_file_name("docker").join("certs.d")]
+    let shared = scope.shared_directories();
+    // Docker's are the host's alone.
+    let docker = shared.last().map(|containers| containers.with_file_name("docker"));
+    shared.into_iter().chain(docker).map(|directory| directory.join("certs.d")).collect()
 }

@@ -47,8 +47,8 @@ impl Store {
         let parsed: Reference = reference.parse()?;
         let wanted = options.platform.as_deref().map(Wanted::parse).transpose();
         let wanted = wanted.map_err(|source| PullError::Image { name: reference.to_owned(), source })?;
-        let registries = Registries::load(&self.scope().shared_settings())?;
-        let logins = Logins::of_environment(registries.credential_helpers());
+        let registries = Registries::of(self.scope())?;
+        let logins = Logins::of(self.scope(), registries.credential_helpers());
         let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options, wanted.as_ref())?;
         let name = full_name(&whereabouts.repository, &parsed);
         let wrong = |source| PullError::Image { name: name.clone(), source };
@@ -83,8 +83,8 @@ impl Store {
     /// The tags a repository has; a tag of `name` itself says nothing.
     pub fn tags(&self, name: &str, options: &PullOptions) -> Result<Vec<String>, PullError> {
         let parsed: Reference = name.parse()?;
-        let registries = Registries::load(&self.scope().shared_settings())?;
-        let logins = Logins::of_environment(registries.credential_helpers());
+        let registries = Registries::of(self.scope())?;
+        let logins = Logins::of(self.scope(), registries.credential_helpers());
         let mut failures = Vec::new();
         for place in registries.resolve(&parsed)?.into_iter().flat_map(|found| found.places) {
             let certificates = certificate_directories(self.scope());

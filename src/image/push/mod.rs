@@ -64,7 +64,7 @@ impl Store {
             return Err(PushError::OtherDigest { name: name.to_owned(), other: *other, manifest: entry.manifest });
         }
         let (manifest, _) = self.documents(entry)?;
-        let registries = Registries::load(&self.scope().shared_settings())?;
+        let registries = Registries::of(self.scope())?;
         let wrong = |source| PushError::Registry { name: name.to_owned(), source };
         let place = place(&registries, &reference)?;
         let mut known = self.elsewhere(&index, &manifest, &place);
@@ -73,7 +73,7 @@ impl Store {
         sources.dedup();
         sources.truncate(MOST_SOURCES);
         known.retain(|_, source| sources.contains(source));
-        let logins = Logins::of_environment(registries.credential_helpers());
+        let logins = Logins::of(self.scope(), registries.credential_helpers());
         let certificates = certificate_directories(self.scope());
         let repository = Repository::for_push(place, &logins, certificates, patience, &sources).map_err(wrong)?;
         let push = Push { store: self, repository, known, progress };

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use document::Document;
 
 use super::Reference;
+use crate::Scope;
 
 /// All settings of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,11 +96,20 @@ pub enum RegistriesError {
 }
 
 impl Registries {
-    /// The settings below a directory such as `/etc/containers`. Without any, short names are docker.io's.
-    pub fn load(directory: &Path) -> Result<Registries, RegistriesError> {
-        let main = directory.join("registries.conf");
+    /// The settings of a scope. Without any, short names are docker.io's.
+    pub fn of(scope: &Scope) -> Result<Registries, RegistriesError> {
+        Registries::load(&scope.shared_directories())
+    }
+
+    /// Of several directories such as `/etc/containers` the first's main file replaces the others', and its drop-ins come
+    /// after theirs.
+    fn load(directories: &[PathBuf]) -> Result<Registries, RegistriesError> {
+        let mains: Vec<PathBuf> = directories.iter().map(|directory| directory.join("registries.conf")).collect();
+        let main = mains.iter().find(|path| path.exists()).or(mains.first()).cloned().unwrap_or_default();
         let mut paths = vec![main.clone()];
-        paths.extend(drop_ins(&directory.join("registries.conf.d"))?);
+        for directory in directories.iter().rev() {
+            paths.extend(drop_ins(&directory.join("registries.conf.d"))?);
+        }
         let mut files = Vec::new();
         for path in paths {
             match std::fs::read_to_string(&path) {
@@ -174,4 +184,36 @@ fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, RegistriesError> {
     }
     paths.sort();
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_s_file_replaces_the_host_s_and_drop_ins_of_both_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let [own, host] = ["own", "host"].map(|name| directory.path().join(name));
+        let write = |path: &Path, text: &str| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let insecure = |name: &str| format!("[[registry]]\nlocation = \"{name}\"\ninsecure = true\n");
+        write(&host.join("registries.conf"), &format!("{}{}", insecure("main.host"), insecure("both.io")));
+        write(&host.join("registries.conf.d/1.conf"), &insecure("drop-in.host"));
+        write(
+            &own.join("registries.conf.d/0.conf"),
+            "[[registry]]\nlocation = \"drop-in.host\"\nprefix = \"own.io\"\n",
+        );
+        let directories = [own.clone(), host.clone()];
+        let of = |name: &str| Registries::load(&directories).unwrap().is_insecure(name);
+        assert!(of("main.host") && of("drop-in.host"));
+        write(&own.join("registries.conf"), &insecure("main.own"));
+        assert!(of("main.own") && !of("main.host") && !of("both.io") && of("drop-in.host"));
+        write(&own.join("registries.conf.d/0.conf"), "[[registry]]\nlocation = \"drop-in.host\"\n");
+        assert!(!of("drop-in.host"));
+        let none = directory.path().join("none");
+        let search = Registries::load(&[none.clone(), none]).unwrap().search;
+        assert_eq!(search, ["docker.io"]);
+    }
 }

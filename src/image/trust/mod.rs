@@ -76,10 +76,9 @@ impl Trust {
     /// A mistake anywhere is an error: what cannot be read might have been the rule that refuses.
     pub fn load(scope: &Scope) -> Result<Trust, TrustError> {
         let directory = scope.trust();
-        let shared = scope.shared_settings();
-        let policy_file = shared.join("policy.json");
+        let policy_file = scope.shared_file("policy.json");
         let policy = text(&policy_file)?.map(Policy::parse).transpose()?;
-        let lookasides = Lookasides::parse(&yaml_files(&shared.join("registries.d"))?)?;
+        let lookasides = Lookasides::parse(&yaml_files(&scope.shared_file("registries.d"))?)?;
         Ok(Trust { trusted: directory::load(&directory)?, directory, policy_file, policy, lookasides })
     }
 

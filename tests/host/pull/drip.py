@@ -3,7 +3,7 @@ that of `stuck` nothing comes after the first ones. `paged` has tags on three pa
 
 import gzip, hashlib, http.server, io, json, os, tarfile, time
 
-DROP, PAUSE, DROPS = 150_000, 0.25, 28
+DROP, PAUSE, DROPS = 150_000, 0.25, 36
 
 
 def layer():
