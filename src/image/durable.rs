@@ -11,11 +11,19 @@ use super::error::At;
 /// Writes beside `path`, syncs, renames. The caller holds the store's lock, so the name beside it is ours.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let unfinished = path.with_extension("new");
-    let mut file = std::fs::File::create(&unfinished).at("create", &unfinished)?;
-    file.write_all(content).at("write", &unfinished)?;
-    file.sync_all().at("sync", &unfinished)?;
+    if let Err(error) = write(&unfinished, content) {
+        // On a full disk it takes room that others need.
+        let _ = std::fs::remove_file(&unfinished);
+        return Err(error);
+    }
     std::fs::rename(&unfinished, path).at("rename", &unfinished)?;
     sync_directory(path.parent().unwrap_or(path))
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    let mut file = std::fs::File::create(path).at("create", path)?;
+    file.write_all(content).at("write", path)?;
+    file.sync_all().at("sync", path)
 }
 
 /// Makes the renames in a directory last.

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
@@ -18,7 +18,7 @@ pub struct Scratch {
     next: u64,
 }
 
-/// Those of this process: who ends it before its time takes them away.
+/// Who ends this process before its time takes them away.
 static OURS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 impl Scratch {
@@ -34,7 +34,7 @@ impl Scratch {
             }
             let directory = open_directory(&path)?;
             flock(&directory, FlockOperation::NonBlockingLockExclusive).at("lock", &path)?;
-            OURS.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+            ours().push(path.clone());
             return Ok(Scratch { path, directory, next: 0 });
         }
         unreachable!("a process has fewer imports than numbers")
@@ -74,21 +74,31 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next import.
         let _ = remove(&self.path, self.directory.as_fd());
-        OURS.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.path);
+        ours().retain(|path| *path != self.path);
     }
 }
 
 /// Removes what this process has staged, before it exits in the middle of an import.
 pub fn abandon_scratch() {
-    for path in OURS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    for path in ours().iter() {
         // Its threads go on until the end: one of them may just add something.
         for _ in 0..10 {
             match open_directory(path).map(|directory| remove(path, directory.as_fd())) {
                 Ok(Err(_)) => {}
-                _ => break,
+                Ok(Ok(())) => break,
+                // No directory: whose turn it is.
+                Err(_) => {
+                    let _ = std::fs::remove_file(path);
+                    break;
+                }
             }
         }
     }
+}
+
+/// What this process has in `incoming/` just now.
+pub fn ours() -> MutexGuard<'static, Vec<PathBuf>> {
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Removes what killed imports left. The caller holds the store's lock.

@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::At;
+use super::scratch::ours;
 use super::store::{is_at, open_lock, try_lock};
 use super::{Digest, Store, StoreError, interrupted};
 
@@ -36,6 +37,7 @@ impl Turn {
             if try_lock(&lock, &path)? {
                 // Or else who had it before took its file away.
                 if is_at(&lock, &path) {
+                    ours().push(path.clone());
                     return Ok(Some(Turn { path, _lock: lock }));
                 }
                 continue;
@@ -66,5 +68,6 @@ impl Drop for Turn {
     fn drop(&mut self) {
         // While it is still locked, so that it is nobody else's. One that stays is taken away by a later import.
         let _ = std::fs::remove_file(&self.path);
+        ours().retain(|path| *path != self.path);
     }
 }

@@ -333,7 +333,11 @@ impl<'a> Incoming<'a> {
         for (entry, record) in std::mem::take(&mut self.images) {
             let path = store.record_path(&entry.manifest);
             let text = serde_json::to_vec(&record).map_err(|error| StoreError::damaged(&path, error))?;
+            let is_new = !path.exists();
             durable::replace(&path, &text)?;
+            if is_new {
+                self.placed.insert(path);
+            }
             index.tie(entry);
         }
         index.save()?;

@@ -16,8 +16,11 @@ use super::pipeline::Outcome;
 use super::settling::Finished;
 use super::{ImportError, Incoming, Interrupted};
 
-/// Between two syncs, at least: many small layers are finished within.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Between two syncs, at least: many small layers are finished within, and few are lost with a killed pull.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How soon an interruption is seen while nothing else happens.
+const LOOK: Duration = Duration::from_millis(50);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -114,7 +117,7 @@ impl Crew<'_, '_> {
             if interrupted().is_some() {
                 self.fail(RegistryError::Stopped.into());
             }
-            let waited = self.some_finished.wait_timeout(incoming, PAUSE);
+            let waited = self.some_finished.wait_timeout(incoming, LOOK);
             incoming = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         None

@@ -96,7 +96,8 @@ for room in 16k 64k 256k 512k 1m 1536k 2m 2560k 3m 4m 6m 8m 12m 16m; do
     refused=$((refused + 1))
     grep -q "No space left on device" /run/said || { cat /run/said; exit 1; }
     ! berthctl image list | grep five || exit 1
-    [[ ! $(find /var/lib/berth/incoming -mindepth 1) ]] || { find /var/lib/berth/incoming; exit 1; }
+    left=$(cd /var/lib/berth && find incoming layers oci/blobs/sha256 oci/records -mindepth 1 2>/dev/null; find /var/lib/berth -name '*.new')
+    [[ ! $left ]] || { echo "with $room: left: $left"; exit 1; }
 done; exit 1"#,
     );
     let mut lines = imported.lines();

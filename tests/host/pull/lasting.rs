@@ -45,15 +45,18 @@ fn run(host: &Host, script: &str) -> String {
 #[test]
 #[ignore = "host ring: make check"]
 fn whenever_a_pull_is_killed_the_store_is_right_and_no_finished_blob_is_fetched_again() {
-    let host = boot("pull-lasting", "0.01");
+    let host = boot("pull-lasting", "0.03");
     let moments = counts(200, 20);
     let mut random = Random::seeded();
     let parts: Vec<String> = (0..moments).map(|_| random.below(1000).to_string()).collect();
-    let script = format!(
-        r#"
-start=$(date +%s%N); $PULL/timed/6 >/dev/null || exit 1; took=$((($(date +%s%N) - start) / 1000000)); killed=0 partly=0
+    let (mut killed, mut partly) = (0, 0);
+    for (batch, parts) in parts.chunks(20).enumerate() {
+        // As long as one takes on this machine and at this hour.
+        let script = format!(
+            r#"
+start=$(date +%s%N); $PULL/timed/{batch}/8 >/dev/null || exit 1; took=$((($(date +%s%N) - start) / 1000000)) killed=0 partly=0
 for part in {parts}; do
-    moment=$((moment + 1)); name=killed/$moment/6 after=$((took * part / 1000))
+    number=$((number + 1)) after=$((took * part / 1000)); name=killed/{batch}/$number/8
     $PULL/$name >/dev/null 2>&1 & command=$!
     sleep $((after / 1000)).$(printf %03d $((after % 1000)))
     kill -KILL $command 2>/dev/null; wait $command 2>/dev/null
@@ -65,15 +68,20 @@ for part in {parts}; do
     again=$(fetched $name | grep -xFf /run/before)
     [[ ! $again ]] || {{ echo "after $after ms: fetched again: $again"; exit 1; }}
     nothing_staged || {{ ls -lR /var/lib/berth/incoming; exit 1; }}
+    berthctl image check >/run/check || {{ cat /run/check; exit 1; }}
+    # So that the next check is of the next image alone.
+    berthctl image gc --all -q >/dev/null
 done
-berthctl image check >/run/check || {{ cat /run/check; exit 1; }}
 echo $killed $partly"#,
-        parts = parts.join(" ")
-    );
-    let seen = run(&host, &script);
-    let counts: Vec<u32> = seen.split(' ').map(|count| count.parse().unwrap()).collect();
+            parts = parts.join(" ")
+        );
+        let seen = run(&host, &script);
+        let counts: Vec<u32> = seen.split(' ').map(|count| count.parse().unwrap()).collect();
+        killed += counts[0];
+        partly += counts[1];
+    }
     // A third hit, and of those some had finished something, or nothing was tried.
-    assert!(counts[0] * 3 >= moments && counts[1] * 8 >= moments, "of {moments}: {seen}");
+    assert!(killed * 3 >= moments && partly * 8 >= moments, "of {moments}: {killed} killed, {partly} of them half-way");
 }
 
 #[test]
@@ -121,19 +129,18 @@ $PULL/never/4 >/dev/null && nothing_staged && berthctl image check -q";
 #[test]
 #[ignore = "host ring: make check"]
 fn an_interrupted_pull_ends_with_one_line_and_the_next_one_goes_on() {
-    let host = boot("pull-interrupted", "0.05");
+    let host = boot("pull-interrupted", "0");
     let script = r#"
 for signal in INT TERM; do
-    name=interrupted/${signal,,}/8
+    printf trickle >/srv/slow.delay.never
+    name=never/${signal,,}/8
     $PULL/$name >/run/said 2>&1 & pulling=$!
-    until_true has_finished $name 2
+    until_true has_finished $name 8
     kill -$signal $pulling; wait $pulling; echo $? $(wc -l </run/said) $(cat /run/said)
     nothing_staged || exit 1
-    stored >/run/before; : >/srv/slow.log
+    rm /srv/slow.delay.never; : >/srv/slow.log
     $PULL/$name >/dev/null || exit 1
-    again=$(fetched $name | grep -xFf /run/before)
-    [[ ! $again ]] || { echo "fetched again: $again"; exit 1; }
-    (($(fetched $name | wc -l) < 8)) || exit 1
+    fetched $name | wc -l
 done
 # Nor does it wait for a registry that has fallen silent.
 touch /srv/slow.delay.never
@@ -142,7 +149,7 @@ until_true has_finished never/4 4
 kill -TERM $pulling; SECONDS=0; wait $pulling; echo $? $(wc -l </run/said) $(cat /run/said)
 ((SECONDS < 20)) && nothing_staged && has_finished never/4 4 && berthctl image check -q"#;
     let line = |code: u32| format!("{code} 1 berthctl: interrupted; what was finished is kept for the next try");
-    assert_eq!(run(&host, script), [line(130), line(143), line(143)].join("\n"));
+    assert_eq!(run(&host, script), [&line(130), "1", &line(143), "1", &line(143)].join("\n"));
 }
 
 #[test]

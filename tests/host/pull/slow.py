@@ -1,7 +1,7 @@
 """slow.py LOG DELAY: a registry on port 6200 behind a slow line. Repository NAME/N is an image of N layers, the first
 half of which every repository named shared… has as well. Each blob comes in ten pieces, with the seconds that file DELAY has
-between them; while there is a file DELAY.never, a repository never/N does not send the end of its last layer. Each GET of a
-blob is a line of LOG."""
+between them; while there is a file DELAY.never, a repository never/… does not send the end of its last layer, or if that
+file says “trickle”, byte by byte. Each GET of a blob is a line of LOG."""
 
 import gzip, hashlib, http.server, io, json, os, random, sys, tarfile, threading, time
 
@@ -71,6 +71,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         step = len(content) // 10 + 1
         for number, start in enumerate(range(0, len(content), step)):
             if never and number == 5 and os.path.exists(f"{DELAY}.never"):
+                if open(f"{DELAY}.never").read() == "trickle":
+                    for byte in content[start:]:
+                        self.wfile.write(bytes([byte]))
+                        self.wfile.flush()
+                        time.sleep(0.2)
+                    return
                 time.sleep(3600)
             self.wfile.write(content[start : start + step])
             self.wfile.flush()
