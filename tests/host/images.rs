@@ -159,3 +159,43 @@ fn verbs_on_images_say_what_they_cannot_do() {
         host.run("berthctl image tag told told-too; berthctl image tree told; berthctl image history told").ok();
     assert!(listed.contains("├─ localhost/told-too:latest") || listed.contains("├─ localhost/told:latest"), "{listed}");
 }
+
+/// Makes `umoci` and `buildah`, layouts with the image `1`, from `busybox` and `policy.json` in its directory.
+const BUILD: &str = r#"
+umoci init --layout umoci; umoci new --image umoci:1; umoci unpack --image umoci:1 bundle
+mkdir bundle/rootfs/bin; cp busybox bundle/rootfs/bin/; echo old >bundle/rootfs/gone
+umoci repack --refresh-bundle --image umoci:1 bundle
+rm bundle/rootfs/gone; ln bundle/rootfs/bin/busybox bundle/rootfs/bin/sh; umoci repack --image umoci:1 bundle
+umoci config --image umoci:1 --config.env WHO=umoci --config.cmd /bin/sh --config.cmd -c --config.cmd "$SHOW"
+b="buildah --storage-driver vfs --root $PWD/storage --runroot $PWD/run"
+c=$($b from scratch); $b copy -q $c busybox /bin/busybox; $b copy -q $c busybox /bin/sh
+$b config --env WHO=buildah --cmd "[\"/bin/sh\", \"-c\", \"$SHOW\"]" $c
+$b commit -q --signature-policy $PWD/policy.json $c oci:$PWD/buildah:1
+tar -cf - umoci buildah
+"#;
+
+#[test]
+#[ignore = "host ring, needs umoci and buildah: make check"]
+fn images_as_umoci_and_buildah_write_them_run() {
+    use std::process::{Command, Stdio};
+    let directory = tempfile::tempdir().unwrap();
+    let busybox = host().command(["cat", "/usr/bin/busybox"]).output().unwrap().stdout;
+    let program = directory.path().join("busybox");
+    std::fs::write(&program, busybox).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(directory.path().join("policy.json"), r#"{"default": [{"type": "insecureAcceptAnything"}]}"#)
+        .unwrap();
+    let mut build = Command::new("sh");
+    build.args(["-ec", BUILD]).current_dir(&directory).env("SHOW", "echo built by $WHO; ls /gone 2>/dev/null || true");
+    let built = build.stderr(Stdio::piped()).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let archive = directory.path().join("built.tar");
+    std::fs::write(&archive, built.stdout).unwrap();
+    let mut unpack = host().command(["tar", "-x", "-C", "/srv/data"]);
+    assert!(unpack.stdin(std::fs::File::open(archive).unwrap()).status().unwrap().success());
+    for builder in ["umoci", "buildah"] {
+        let pulled = host().run(&format!("berthctl pull -q oci:/srv/data/{builder}:1")).ok();
+        assert!(pulled.starts_with(&format!("localhost/{builder}:1 sha256:")), "{pulled}");
+        assert_eq!(host().run(&format!("berthctl run {builder}:1")).ok(), format!("built by {builder}"));
+    }
+}

@@ -86,9 +86,14 @@ fn frozen<T>(scope: &Scope, unit: &str, act: impl FnOnce(&AtomicBool) -> Result<
         if group.is_some_and(|group| is_frozen(&group)) {
             return act(&stop);
         }
-        systemd.freeze(unit).await?;
-        let done = act(&stop);
-        systemd.thaw(unit).await?;
-        done
+        // One that took too long may be frozen all the same.
+        let done = match systemd.freeze(unit).await {
+            Ok(()) => act(&stop),
+            Err(error) => Err(error.into()),
+        };
+        let thawed = systemd.thaw(unit).await;
+        let done = done?;
+        thawed?;
+        Ok(done)
     })
 }

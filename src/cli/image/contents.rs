@@ -10,7 +10,7 @@ use crate::executor::{Contents, has_contents};
 use crate::image::Store;
 
 pub enum Meant {
-    Container(Contents),
+    Container(Box<Contents>),
     /// Its trees, the topmost first, and what keeps them from being removed.
     Image {
         trees: Vec<PathBuf>,
@@ -22,7 +22,7 @@ impl Meant {
     /// A container comes first; an image of the same name is meant by NAME:TAG.
     pub fn by(scope: &Scope, word: &str) -> Result<Meant, Failure> {
         match word.parse::<ContainerName>() {
-            Ok(name) if has_contents(scope, &name) => Ok(Meant::Container(Contents::of(scope, &name)?)),
+            Ok(name) if has_contents(scope, &name) => Ok(Meant::Container(Box::new(Contents::of(scope, &name)?))),
             _ => Meant::image(scope, word),
         }
     }

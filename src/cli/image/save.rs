@@ -1,7 +1,7 @@
 //! `image save`: images into an archive or a layout.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
 
@@ -42,7 +42,7 @@ impl Save {
         let format = match self.format {
             Format::OciArchive => SaveFormat::OciArchive,
             Format::DockerArchive => SaveFormat::DockerArchive,
-            Format::OciDir if self.output == PathBuf::from("-") => {
+            Format::OciDir if self.output == Path::new("-") => {
                 return Err(Failure::with_code(USAGE, "a directory needs a name: --output DIRECTORY"));
             }
             Format::OciDir => SaveFormat::OciDirectory,
@@ -54,8 +54,8 @@ impl Save {
 }
 
 /// An archive makes a mess of one.
-pub fn not_a_terminal(output: &std::path::Path) -> Result<(), Failure> {
-    match output == PathBuf::from("-") && std::io::stdout().is_terminal() {
+pub fn not_a_terminal(output: &Path) -> Result<(), Failure> {
+    match output == Path::new("-") && std::io::stdout().is_terminal() {
         true => Err(Failure::with_code(USAGE, "an archive is not written to a terminal; use --output FILE or a pipe")),
         false => Ok(()),
     }

@@ -16,6 +16,9 @@ const LARGEST: usize = 64 << 10;
 /// With a root of its own a capability is of the version that says so (capabilities(7)); an image has none.
 const CAPABILITY: &[u8] = b"security.capability";
 
+/// Names and values.
+pub type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+
 pub struct Found {
     /// From the root of the stack; nothing for the root itself.
     pub path: Vec<u8>,
@@ -52,7 +55,7 @@ impl Found {
     }
 
     /// What an image keeps of them: neither overlayfs's own nor labels of this host.
-    pub fn attributes(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn attributes(&self) -> Result<Attributes, StoreError> {
         let mut names = vec![0; LARGEST];
         let length = match listxattr(self.reopened(), &mut names) {
             Err(Errno::NOTSUP) => 0,

@@ -12,6 +12,8 @@ pub enum UnpackError {
     Header { offset: u64, problem: &'static str },
     #[error("entry “{name}”: {problem}")]
     Entry { name: String, problem: Problem },
+    #[error("the archive has more than {0} entries")]
+    Entries(u64),
     #[error("cannot prepare the layer's root: {0}")]
     Root(#[source] std::io::Error),
     #[error("cannot keep the directories' times: {0}")]

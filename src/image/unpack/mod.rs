@@ -31,10 +31,19 @@ pub struct Destination {
     pub notes: std::fs::File,
 }
 
+/// Several times what the largest honest layers hold: an archive of nothing but names costs its author next to nothing,
+/// and a file system an inode each.
+const MOST_ENTRIES: u64 = 1_000_000;
+
 /// Writes every entry of `archive`. The stream is read up to the archive's end mark only.
 pub fn unpack<R: BufRead>(archive: &mut Archive<R>, destination: Destination) -> Result<(), UnpackError> {
     let mut writer = layer::Writer::new(destination)?;
+    let mut entries = 0;
     while let Some(entry) = archive.next()? {
+        entries += 1;
+        if entries > MOST_ENTRIES {
+            return Err(UnpackError::Entries(MOST_ENTRIES));
+        }
         writer.write(&entry, archive)?;
     }
     writer.finish()

@@ -1,7 +1,7 @@
 """hostile.py LOG: a registry on port 6000 whose repositories each do one thing wrong; what is asked, and what was sent
 along, goes to LOG. Port 6001 is another host, to which it redirects."""
 
-import gzip, hashlib, http.server, io, json, os, sys, tarfile, threading, time
+import gzip, hashlib, http.server, io, json, os, sys, tarfile, threading, time, zlib
 
 LOG = sys.argv[1]
 OCI = "application/vnd.oci.image."
@@ -22,6 +22,64 @@ def tar(*names):
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     return out.getvalue()
+
+
+def members(*entries, end=bytes(1024)):
+    """An archive of (name, type, link, pax headers), as no honest archiver writes it."""
+    out = b""
+    for name, kind, link, pax in entries:
+        if pax:
+            records = b""
+            for key, value in pax.items():
+                body = key.encode() + b"=" + value + b"\n"
+                length = len(body) + 2
+                while len(str(length)) + 1 + len(body) != length:
+                    length += 1
+                records += str(length).encode() + b" " + body
+            header = tarfile.TarInfo("PaxHeaders/x")
+            header.type, header.size = tarfile.XHDTYPE, len(records)
+            out += header.tobuf(tarfile.USTAR_FORMAT) + records + bytes(-len(records) % 512)
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, link
+        out += entry.tobuf(tarfile.USTAR_FORMAT)
+    return out + end
+
+
+FILE, LINK, SYMBOLIC, DIRECTORY = tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE
+ARCHIVES = {
+    "absolute": lambda: members(("/etc/passwd", FILE, "", {})),
+    "link-out": lambda: members(("a", LINK, "../../../etc/passwd", {})),
+    "link-to-host": lambda: members(("a", LINK, "/etc/passwd", {})),
+    "link-through": lambda: members(("s", SYMBOLIC, "/", {}), ("a", LINK, "s/etc/passwd", {})),
+    "link-loop": lambda: members(("a", SYMBOLIC, "b", {}), ("b", SYMBOLIC, "a", {}), ("a/x", FILE, "", {})),
+    "through-file": lambda: members(("x", FILE, "", {}), ("x/y", FILE, "", {})),
+    "whiteout-parent": lambda: members(("a/.wh...", FILE, "", {})),
+    "whiteout-itself": lambda: members((".wh..", FILE, "", {})),
+    "whiteout-on-the-way": lambda: members((".wh.a/b", FILE, "", {})),
+    "owner-large": lambda: members(("a", FILE, "", {"uid": b"4294967295"})),
+    "overlay-attribute": lambda: members(("a", FILE, "", {"SCHILY.xattr.trusted.overlay.opaque": b"y"})),
+    "nul-in-name": lambda: members(("a", FILE, "", {"path": b"a\0b"})),
+    "deep-name": lambda: members(("a", DIRECTORY, "", {"path": b"d/" * 3000})),
+    "deep-directories": lambda: members(*((f"l{level}", SYMBOLIC, "x", {"linkpath": f"l{level - 1}/".encode() + b"d/" * 1000})
+        if odd else ("x", DIRECTORY, "", {"path": f"l{level - 1}/".encode() + b"d/" * 1000}) for level in range(1, 5) for odd in (0, 1))),
+    "odd-type": lambda: members(("a", b"Z", "", {})),
+    "wrong-sum": lambda: members(("a", FILE, "", {})).replace(b"ustar", b"uster"),
+    "cut-header": lambda: members(("a", FILE, "", {}), end=b"x" * 100),
+    "sparse-lies": lambda: members(("a", FILE, "", {"GNU.sparse.major": b"1", "GNU.sparse.minor": b"0", "GNU.sparse.realsize": b"9"})),
+    # Names that mean nothing: it is the archive that is large, not what comes of it.
+    "million-entries": lambda: members((".wh..wh.x", FILE, "", {}), end=b"") * 1_000_001 + bytes(1024),
+}
+
+
+def bomb(size):
+    """A file of zeros, packed, and the digest of its archive; never all of it in memory."""
+    entry = tarfile.TarInfo("zeros")
+    entry.size = size
+    packer, hasher, packed, piece = zlib.compressobj(1, zlib.DEFLATED, 31), hashlib.sha256(), [], bytes(1 << 20)
+    for content in (entry.tobuf(tarfile.GNU_FORMAT), *(piece for _ in range(size >> 20)), bytes(1024)):
+        hasher.update(content)
+        packed.append(packer.compress(content))
+    return b"".join(packed) + packer.flush(), "sha256:" + hasher.hexdigest()
 
 
 class Image:
@@ -74,6 +132,12 @@ def build(case):
     good = Image(case).done()
     other = Image(case + "-other").done()
     raw = lambda content: good.put(content, "1") or good
+    if case in ARCHIVES:
+        layer = ARCHIVES[case]()
+        return changed(case, packed=gzip.compress(layer, 1), diff_ids=[digest(layer)])
+    if case == "bomb":
+        packed, diff_id = bomb(1100 << 20)
+        return changed(case, packed=packed, diff_ids=[diff_id])
     if case == "wrong-blob":
         good.blobs[digest(good.packed)] = good.packed[:2000] + b"x" + good.packed[2001:]
     elif case == "short-blob":
@@ -135,6 +199,17 @@ def build(case):
         raw(b'{"schemaVersion": 2}')
     elif case == "manifest-deep":
         raw(b"[" * 100_000)
+    elif case == "manifest-utf8":
+        raw(good.top().replace(b"layer.v1", b"layer\xff\xfe"))
+    elif case == "config-utf8":
+        config = good.config.replace(b"linux", b"\xc3\x28")
+        return changed(case, config_change={"digest": digest(config), "size": len(config)}, blobs={digest(config): config})
+    elif case == "layers-text":
+        raw(json.dumps({**json.loads(good.top()), "layers": "none"}).encode())
+    elif case == "index-loop":
+        entry = good.entry(mediaType=OCI + "index.v1+json")
+        good.index(entry)
+        good.manifests[entry["digest"]] = good.top()
     elif case == "schema-1":
         raw(b'{"schemaVersion": 1, "name": "x", "tag": "1", "fsLayers": [], "history": []}')
     elif case == "same-index":
@@ -235,7 +310,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if content is None:
             return self.answer(404)
         said = b"" if case == "header-lies" else content
-        self.answer(200, content, Content_Type=json.loads(content).get("mediaType", "x/y") if content[:1] == b"{" else "text/html", Docker_Content_Digest=digest(said))
+        kind = json.loads(content.decode(errors="replace")).get("mediaType", "x/y") if content[:1] == b"{" else "text/html"
+        self.answer(200, content, Content_Type=kind, Docker_Content_Digest=digest(said))
 
     def blobs(self, case, image, reference, count):
         content = image.blobs.get(reference)
