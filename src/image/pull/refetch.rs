@@ -22,8 +22,8 @@ impl Store {
         into: &Path,
     ) -> Result<(), PullError> {
         let reference: Reference = name.parse()?;
-        let registries = Registries::load(&self.scope().shared_settings())?;
-        let logins = Logins::of_environment(registries.credential_helpers());
+        let registries = Registries::of(self.scope())?;
+        let logins = Logins::of(self.scope(), registries.credential_helpers());
         let mut failures = Vec::new();
         for place in registries.resolve(&reference)?.into_iter().flat_map(|whereabouts| whereabouts.places) {
             let certificates = certificate_directories(self.scope());
