@@ -66,8 +66,8 @@ fn power_lost_during_a_pull_costs_no_finished_layer_and_leaves_a_clean_store() {
     for number in 0..cuts.len() {
         let script = format!(
             r#"
-until curl -s -o /dev/null localhost:5000/v2/; do sleep 0.1; done
-device=$(losetup --find --show --offset {offset} --sizelimit {SIZE} /dev/nvme1n1) && mount $device /var/lib/berth || exit 1
+until (exec 3<>/dev/tcp/127.0.0.1/5000) 2>/dev/null; do sleep 0.1; done
+modprobe loop; device=$(losetup --find --show --offset {offset} --sizelimit {SIZE} /dev/nvme1n1) && mount $device /var/lib/berth || exit 1
 berthctl image check || {{ echo "the store is not clean"; exit 1; }}
 berthctl image list | grep -q cut && echo whole || echo partial
 ls /var/lib/berth/oci/blobs/sha256 2>/dev/null | sort >/run/finished
