@@ -82,13 +82,21 @@ impl Store {
         let doomed = self.doomed(&index, &Needs::of(self.scope()), options, &mut collection.notes)?;
         let mut own = HashSet::new();
         for Doomed { entry, .. } in &doomed {
-            own.extend(self.files_of(entry)?);
+            own.extend(self.own_files(entry));
             index.drop_manifest(&entry.manifest);
             let name = entry.name.clone().unwrap_or_else(|| entry.manifest.to_string());
             collection.collected.push(Collected { kind: Kind::Image, name, size: 0 });
         }
-        let used = self.used(&index)?;
-        let garbage = self.garbage(&used, &own, options)?;
+        let garbage = match self.used(&index) {
+            Ok(used) => self.garbage(&used, &own, options)?,
+            // Better keep too much.
+            Err(error) => {
+                collection
+                    .notes
+                    .push(format!("{error}: it is not known what that image uses, so blobs and layers stay"));
+                Vec::new()
+            }
+        };
         let mut trash = Scratch::new(self)?;
         let mut gone = Vec::new();
         if options.dry_run {
@@ -123,7 +131,7 @@ impl Store {
             notes.push(format!("{}: it is not known which image it needs, so images stay", problem.trim_end()));
             return Ok(Vec::new());
         }
-        let needed = needs.manifests(index);
+        let needed = needs.manifests(self, index);
         let mut doomed: Vec<Doomed> = Vec::new();
         for entry in index.entries() {
             let nameless = || entry.name.is_none() && is_old(&self.record_path(&entry.manifest), options.grace);

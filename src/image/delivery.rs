@@ -2,10 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Result as IoResult, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
 use super::error::At;
+
+const PRIVATE: u32 = 0o600;
 
 pub struct Delivery {
     /// For messages too.
@@ -30,7 +33,10 @@ impl Delivery {
             return Ok(Delivery { path, unfinished: None, file });
         }
         let unfinished = beside(&path);
-        let file = OpenOptions::new().write(true).create_new(true).open(&unfinished).at("create", &unfinished)?;
+        // A root file system has its secrets: for others to read is for its owner to allow, or as what it replaces was.
+        let mode = path.metadata().map_or(PRIVATE, |replaced| replaced.mode() & 0o777);
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&unfinished);
+        let file = file.at("create", &unfinished)?;
         Ok(Delivery { path, unfinished: Some(unfinished), file })
     }
 

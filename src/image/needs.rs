@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::Digest;
 use super::index::Index;
-use super::store::resolve;
+use super::{Digest, Store};
 use crate::Scope;
 use crate::config::{ContainerName, DeclaredName, RootSource, Sources, declared, instances};
 use crate::machine::Started;
@@ -60,8 +59,8 @@ impl Needs {
     }
 
     /// The manifests among those of the index.
-    pub fn manifests(&self, index: &Index) -> HashSet<Digest> {
-        let named = self.references.iter().filter_map(|reference| Some(resolve(index, reference).ok()?.manifest));
+    pub fn manifests(&self, store: &Store, index: &Index) -> HashSet<Digest> {
+        let named = self.references.iter().filter_map(|reference| Some(store.meant(index, reference).ok()?.manifest));
         let known = index.entries().iter().map(|entry| entry.manifest).filter(|manifest| {
             let text = manifest.to_string();
             self.manifests.contains(&text) || self.notes.iter().any(|note| note.contains(&text))

@@ -78,7 +78,7 @@ impl Store {
     }
 
     /// Of a damaged image only what can be told; the rest is found by the collection of garbage.
-    fn own_files(&self, entry: &Entry) -> HashSet<PathBuf> {
+    pub(super) fn own_files(&self, entry: &Entry) -> HashSet<PathBuf> {
         let least = || vec![self.blob(&entry.manifest)];
         self.files_of(entry).unwrap_or_else(|_| least()).into_iter().collect()
     }
@@ -86,20 +86,23 @@ impl Store {
     fn lock_for_removal(&self, reference: &str, entry: &Entry) -> Result<OwnedFd, StoreError> {
         let path = self.image_lock(&entry.manifest);
         let lock = open_lock(&path)?;
+        let manifest = entry.manifest.to_string();
+        let uses = |started: &Started| started.image.as_ref().is_some_and(|(_, used)| *used == manifest);
         let deadline = Instant::now() + RELEASE;
         loop {
-            if try_lock(&lock, &path)? {
+            let free = try_lock(&lock, &path)?;
+            let started = Started::all(self.scope()).into_iter().filter(uses);
+            // The lock of one in a scope dies with its `berthctl`, which it may outlive.
+            let holders: Vec<Started> = started.filter(|started| !free || started.is_alive()).collect();
+            if free && holders.is_empty() {
                 return Ok(lock);
             }
             if Instant::now() >= deadline {
-                break;
+                let holders = holders.into_iter().map(|started| started.name).collect();
+                return Err(StoreError::InUse { reference: reference.to_owned(), holders });
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        let manifest = entry.manifest.to_string();
-        let uses = |started: &Started| started.image.as_ref().is_some_and(|(_, used)| *used == manifest);
-        let holders = Started::all(self.scope()).into_iter().filter(uses).map(|started| started.name).collect();
-        Err(StoreError::InUse { reference: reference.to_owned(), holders })
     }
 
     /// The name goes first: from then on the rest is garbage, whatever happens.

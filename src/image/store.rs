@@ -30,10 +30,19 @@ impl Store {
     /// with `@sha256:…`, or the first digits of an id.
     pub fn find(&self, reference: &str) -> Result<ImageRecord, StoreError> {
         let index = Index::load(&self.oci())?;
-        match resolve(&index, reference) {
-            Ok(entry) => self.record(&entry.manifest),
-            Err(error) => self.led_to(&index, reference).map_or(Err(error), |entry| self.record(&entry.manifest)),
-        }
+        self.record(&self.meant(&index, reference)?.manifest)
+    }
+
+    /// What a container's word stands for.
+    pub(super) fn meant<'a>(&self, index: &'a Index, reference: &str) -> Result<&'a Entry, StoreError> {
+        resolve(index, reference).or_else(|error| self.led_to(index, reference).ok_or(error))
+    }
+
+    /// Whether what is found by this word is there by an id, or by a name that no registry gave it.
+    pub(super) fn is_own(&self, reference: &str) -> bool {
+        let Ok(index) = Index::load(&self.oci()) else { return false };
+        let name = resolve(&index, reference).map(|entry| entry.name.as_deref());
+        name.is_ok_and(|name| !is_name(&index, reference) || name.is_some_and(|name| name.starts_with("localhost/")))
     }
 
     /// The image a short name leads to by registries.conf: an alias' or a searched registry's.

@@ -23,15 +23,15 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Waits for it, and says so first; none once `stop` is set, or a person wants it to end.
+    /// Waits for it, and says so at every look; none once `stop` is set, or a person wants it to end.
     pub fn wait(
         store: &Store,
         digest: &Digest,
         stop: &AtomicBool,
-        say: impl FnOnce(),
+        say: impl Fn(bool),
     ) -> Result<Option<Turn>, StoreError> {
         let path = store.incoming().join(digest.hex());
-        let mut say = Some(say);
+        let mut first = true;
         while !stop.load(Ordering::Relaxed) && interrupted().is_none() {
             let lock = open_lock(&path)?;
             if try_lock(&lock, &path)? {
@@ -42,9 +42,7 @@ impl Turn {
                 }
                 continue;
             }
-            if let Some(say) = say.take() {
-                say();
-            }
+            say(std::mem::take(&mut first));
             std::thread::sleep(LOOK);
         }
         Ok(None)

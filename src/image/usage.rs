@@ -47,9 +47,9 @@ impl Store {
             if images.iter().any(|(known, _)| known.id == id) {
                 continue;
             }
-            let mut files = self.files_of(entry)?;
+            // Of a damaged one, what can be told.
+            let mut files: Vec<PathBuf> = self.own_files(entry).into_iter().collect();
             files.sort();
-            files.dedup();
             images.push((ImageUsage { names: index.names_of(&entry.manifest), id, ..ImageUsage::default() }, files));
         }
         let mut users: HashMap<PathBuf, u32> = HashMap::new();

@@ -71,7 +71,8 @@ impl Commit {
 /// Does something while nothing of the unit moves. A signal only makes it end early: nobody else would let the unit go on.
 fn frozen<T>(scope: &Scope, unit: &str, act: impl FnOnce(&AtomicBool) -> Result<T, Failure>) -> Result<T, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
+    let all = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE];
+    let signals: SigSet = all.into_iter().collect();
     // Before there is any other thread, which would take them.
     signals.thread_block()?;
     let told = stop.clone();

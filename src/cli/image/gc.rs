@@ -9,8 +9,8 @@ use crate::image::{CollectOptions, Collected, GRACE, Kind, Store};
 /// Remove what no image and no container needs
 ///
 /// Blobs and layers that no image has, such as those of pulls that were given up, and images that lost their name to a
-/// newer one: all that is older than a day. What a running or declared container uses stays. berth-gc.timer does this
-/// every day.
+/// newer one: all that is older than a day. What a running or declared container uses stays. berth-gc.timer, once
+/// it is enabled, does this every day.
 #[derive(Debug, Args)]
 pub struct Gc {
     /// Whatever its age, and with it every image that no running and no declared container uses

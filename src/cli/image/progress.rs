@@ -1,7 +1,7 @@
 //! How far an import or a pull is: a bar for each thing read on a terminal, plain lines elsewhere, nothing where that is
 //! asked for.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -37,8 +37,8 @@ impl ImportProgress {
     fn say(&self, line: std::fmt::Arguments<'_>) {
         match self {
             ImportProgress::Silent => {}
-            ImportProgress::Lines(_) => eprintln!("{line}"),
-            // A closed terminal is no reason to stop.
+            // Nobody who listens any more is no reason to stop.
+            ImportProgress::Lines(_) => drop(writeln!(std::io::stderr(), "{line}")),
             ImportProgress::Bars(bars) => drop(bars.println(line.to_string())),
         }
     }
@@ -49,7 +49,7 @@ impl Progress for ImportProgress {
         match self {
             ImportProgress::Silent => Box::new(Silent),
             ImportProgress::Lines(word) => {
-                eprintln!("{word} {what}");
+                self.say(format_args!("{word} {what}"));
                 Box::new(Silent)
             }
             ImportProgress::Bars(bars) => {
@@ -65,8 +65,10 @@ impl Progress for ImportProgress {
         self.say(format_args!("{what} is there already"));
     }
 
-    fn waiting(&self, what: &str) {
-        self.say(format_args!("{what} is fetched by another pull already"));
+    fn waiting(&self, what: &str, first: bool) {
+        if first {
+            self.say(format_args!("{what} is fetched by another pull already"));
+        }
     }
 }
 

@@ -47,6 +47,14 @@ impl State {
             expected => format!("pulling {name}: {read} of {expected} MB"),
         }
     }
+
+    fn tell_seldom(&self, text: impl FnOnce() -> String) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() >= SELDOM {
+            *told = Instant::now();
+            tell(&News::Progress(text()));
+        }
+    }
 }
 
 impl Progress for Narrator {
@@ -61,6 +69,11 @@ impl Progress for Narrator {
     fn known(&self, what: &str) {
         Silent.known(what);
     }
+
+    /// Else systemd would take the start for one that hangs.
+    fn waiting(&self, _what: &str, _first: bool) {
+        self.0.tell_seldom(|| format!("pulling {}: another pull fetches a part of it", self.0.name));
+    }
 }
 
 struct One(Arc<State>);
@@ -68,10 +81,6 @@ struct One(Arc<State>);
 impl Reading for One {
     fn advance(&self, bytes: u64) {
         self.0.read.fetch_add(bytes, Ordering::Relaxed);
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.elapsed() >= SELDOM {
-            *told = Instant::now();
-            tell(&News::Progress(self.0.text()));
-        }
+        self.0.tell_seldom(|| self.0.text());
     }
 }

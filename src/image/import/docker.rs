@@ -37,6 +37,8 @@ pub fn import(
     let saved = naming.choose(saved, names)?;
     let all: Vec<String> = saved.iter().flat_map(names).collect();
     let mut imported = Vec::new();
+    // Of all images: a layer's file may be in its place in the store once it has been read.
+    let mut known = HashMap::new();
     for image in &saved {
         let own = names(image);
         let names = match &naming.given {
@@ -51,7 +53,7 @@ pub fn import(
                 vec![given.imported_name()]
             }
         };
-        imported.extend(import_image(files, image, names, wanted, into)?);
+        imported.extend(import_image(files, image, names, wanted, (&mut known, into))?);
     }
     if imported.is_empty() { Err(ImportError::Several(all)) } else { Ok(imported) }
 }
@@ -61,7 +63,7 @@ fn import_image(
     saved: &Saved,
     names: Vec<String>,
     wanted: Option<&Wanted>,
-    into: &mut Incoming<'_>,
+    (known, into): (&mut HashMap<Digest, KeptLayer>, &mut Incoming<'_>),
 ) -> Result<Vec<Imported>, ImportError> {
     let config_text = files.read(&saved.config)?;
     let config: ImageConfiguration = json(&saved.config, &config_text)?;
@@ -75,7 +77,6 @@ fn import_image(
         return Err(ImportError::Malformed { what: "manifest.json".into(), problem });
     }
     let mut layers = Vec::new();
-    let mut known: HashMap<Digest, KeptLayer> = HashMap::new();
     for (name, diff_id) in saved.layers.iter().zip(diff_ids) {
         let wrong = |error: super::super::DigestError| ImportError::Malformed {
             what: saved.config.clone(),

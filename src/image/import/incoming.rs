@@ -176,9 +176,11 @@ impl<'a> Incoming<'a> {
     /// An image's configuration. Others who need it wait until it is in its place, with the first layers.
     pub fn config(&mut self, origin: &dyn Origin, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
         let digest = digest_of(descriptor)?;
+        let progress = self.progress;
+        let say = |first| progress.waiting("the image's configuration", first);
         let turn = match self.has_blob(&digest) {
             true => None,
-            false => Turn::wait(self.store, &digest, &AtomicBool::new(false), || {})?,
+            false => Turn::wait(self.store, &digest, &AtomicBool::new(false), say)?,
         };
         let text = origin.config(descriptor)?;
         self.add_blob(&text)?;

@@ -149,7 +149,7 @@ impl Crew<'_, '_> {
             return Ok(());
         }
         // Another import may be fetching it just now.
-        let say = || lock(&self.incoming).progress().waiting(&what);
+        let say = |first| lock(&self.incoming).progress().waiting(&what, first);
         let Some(turn) = Turn::wait(self.store, digest, &self.stop, say)? else { return Ok(()) };
         if lock(&self.incoming).has_layer(&what, digest, diff_id) {
             return Ok(());

@@ -11,8 +11,8 @@ pub trait Progress: Sync {
     /// It was in the store already and is not read.
     fn known(&self, what: &str);
 
-    /// Another import or pull reads it just now, and is waited for.
-    fn waiting(&self, _what: &str) {}
+    /// Another import or pull reads it just now, and is waited for. Said again and again while that lasts.
+    fn waiting(&self, _what: &str, _first: bool) {}
 }
 
 /// One thing being read, until it is dropped.

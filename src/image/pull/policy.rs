@@ -1,5 +1,6 @@
 //! Whether an image is fetched at all: the policies of `[pull]` and `--pull`.
 
+use super::super::import::Transport;
 use super::super::import::platform::Wanted;
 use super::super::{ImageRecord, Patience, Progress, Reference, Store, StoreError};
 use super::{PullError, PullOptions};
@@ -27,9 +28,14 @@ impl Store {
         progress: &dyn Progress,
         warn: &dyn Fn(&str),
     ) -> Result<ImageRecord, PullError> {
+        if Transport::parse(reference).is_some() {
+            return Ok(self.pull(reference, options, progress)?.record);
+        }
         let present = self.present(reference, options.platform.as_deref());
         match (policy, present) {
             (PullPolicy::Missing | PullPolicy::Never, Ok(image)) => Ok(image),
+            // No registry has a newer one of what was made here, or of what is named by its content.
+            (_, Ok(image)) if self.is_own(reference) => Ok(image),
             (PullPolicy::Never, Err(error)) => Err(error),
             (_, Err(error)) if !is_of_a_registry(reference, &error) => Err(error),
             (_, present) => match (self.pull(reference, options, progress), present) {

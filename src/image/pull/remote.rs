@@ -86,7 +86,8 @@ impl Store {
         let registries = Registries::of(self.scope())?;
         let logins = Logins::of(self.scope(), registries.credential_helpers());
         let mut failures = Vec::new();
-        for place in registries.resolve(&parsed)?.into_iter().flat_map(|found| found.places) {
+        // The registry's own word: its mirrors, which come first, may have a part of it.
+        for place in registries.resolve(&parsed)?.into_iter().filter_map(|mut found| found.places.pop()) {
             let certificates = certificate_directories(self.scope());
             let repository = Repository::new(place, &logins, certificates, options.patience);
             match repository.and_then(|repository| repository.tags()) {

@@ -132,7 +132,9 @@ impl Connection {
             "" => request,
             media_type => request.header(CONTENT_TYPE, media_type),
         };
-        let request = request.config().timeout_recv_response(Some(DIGESTED_WITHIN)).build();
+        let patient = request.config().timeout_recv_response(Some(DIGESTED_WITHIN));
+        // The wait for the answer's first byte is a read, too.
+        let request = patient.timeout_per_read(Some(DIGESTED_WITHIN)).build();
         let mut content = sent.content.open().map_err(|error| RegistryError::Unreadable { source: error })?;
         request.send(SendBody::from_reader(&mut content)).map_err(|error| trouble(shown, error))
     }
