@@ -86,8 +86,8 @@ impl Store {
         let registries = Registries::of(self.scope())?;
         let logins = Logins::of(self.scope(), registries.credential_helpers());
         let mut failures = Vec::new();
-        // The registry's own word: its mirrors, which come first, may have a part of it.
-        for place in registries.resolve(&parsed)?.into_iter().filter_map(|mut found| found.places.pop()) {
+        // The registry's own word first: its mirrors, which come before it, may have a part of it.
+        for place in registries.resolve(&parsed)?.into_iter().flat_map(|found| found.places.into_iter().rev()) {
             let certificates = certificate_directories(self.scope());
             let repository = Repository::new(place, &logins, certificates, options.patience);
             match repository.and_then(|repository| repository.tags()) {
