@@ -44,8 +44,8 @@ impl Unit {
         }
         if let Some(descriptors) = &self.descriptors {
             if !self.delegates {
-                // A delegated unit's ExecStopPost= is moved to a cgroup of its own, about 10 ms at every end. It is
-                // safer there (see `foreground::tidy`), which matters where nobody stands by.
+                // One that may be restarted has ExecStopPost=, which a delegated unit moves to a cgroup of its own, about
+                // 10 ms at every end. It is safer there (see `foreground::tidy`), which matters where nobody stands by.
                 all.push(("Delegate".to_owned(), Variant::from(false)));
             }
             // Kept until we have seen how it ended, then gone whether it failed or not.
