@@ -35,6 +35,12 @@ pub struct PullOptions {
     pub unverified: bool,
 }
 
+/// The platform asked for, of the image of that name.
+fn wanted(name: &str, platform: Option<&str>) -> Result<Option<Wanted>, PullError> {
+    let wrong = |source| PullError::Image { name: name.to_owned(), source };
+    platform.map(Wanted::parse).transpose().map_err(wrong)
+}
+
 impl Store {
     pub fn pull(&self, reference: &str, options: &PullOptions, progress: &dyn Progress) -> Result<Imported, PullError> {
         if let Some(transport) = Transport::parse(reference) {
@@ -42,8 +48,7 @@ impl Store {
             return self.pull_from(&transport, options.platform.as_deref(), progress).map_err(wrong);
         }
         let parsed: Reference = reference.parse()?;
-        let named = |source| PullError::Image { name: reference.to_owned(), source };
-        let wanted = options.platform.as_deref().map(Wanted::parse).transpose().map_err(named)?;
+        let wanted = wanted(reference, options.platform.as_deref())?;
         let registries = Registries::of(self.scope())?;
         let logins = Logins::of(self.scope(), registries.credential_helpers());
         let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options, wanted.as_ref())?;

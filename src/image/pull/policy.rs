@@ -1,9 +1,8 @@
 //! Whether an image is fetched at all: the policies of `[pull]` and `--pull`.
 
 use super::super::import::Transport;
-use super::super::import::platform::Wanted;
 use super::super::{ImageRecord, Patience, Progress, Reference, Store, StoreError};
-use super::{PullError, PullOptions};
+use super::{PullError, PullOptions, wanted};
 use crate::config::{Container, PullPolicy};
 
 impl PullOptions {
@@ -51,8 +50,7 @@ impl Store {
 
     /// The image of this name, if it is for the platform that is asked for.
     pub fn present(&self, reference: &str, platform: Option<&str>) -> Result<ImageRecord, PullError> {
-        let named = |source| PullError::Image { name: reference.to_owned(), source };
-        let wanted = platform.map(Wanted::parse).transpose().map_err(named)?;
+        let wanted = wanted(reference, platform)?;
         let image = self.find(reference)?;
         match wanted.filter(|wanted| !wanted.accepts(&image.platform)) {
             None => Ok(image),

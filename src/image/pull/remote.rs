@@ -6,11 +6,11 @@ use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
 use serde::Serialize;
 
 use super::super::import::layout::{choose, digest_of, is_note, json};
-use super::super::import::platform::{Wanted, show};
+use super::super::import::platform::show;
 use super::super::import::{Origin, platform_of, process_defaults};
 use super::super::listing::{Blob, blobs};
 use super::super::{Digest, Logins, ProcessDefaults, Reference, Registries, Repository, Store};
-use super::{PullError, PullOptions, certificate_directories, full_name};
+use super::{PullError, PullOptions, certificate_directories, full_name, wanted};
 
 /// An image at a registry.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,8 +45,7 @@ impl Store {
     /// An image at its registry: manifest and configuration, but no layer.
     pub fn inspect_remote(&self, reference: &str, options: &PullOptions) -> Result<RemoteDetails, PullError> {
         let parsed: Reference = reference.parse()?;
-        let wanted = options.platform.as_deref().map(Wanted::parse).transpose();
-        let wanted = wanted.map_err(|source| PullError::Image { name: reference.to_owned(), source })?;
+        let wanted = wanted(reference, options.platform.as_deref())?;
         let registries = Registries::of(self.scope())?;
         let logins = Logins::of(self.scope(), registries.credential_helpers());
         let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options, wanted.as_ref())?;
