@@ -11,6 +11,7 @@ pub mod executor;
 pub mod image;
 pub mod init;
 pub mod machine;
+pub mod network;
 pub mod plan;
 pub mod scope;
 pub mod seccomp;

@@ -91,4 +91,9 @@ impl Scope {
     pub fn container_states(&self) -> PathBuf {
         self.state.join("containers")
     }
+
+    /// `/run/berth/state/networks`: one directory for each network that is up.
+    pub fn network_states(&self) -> PathBuf {
+        self.state.join("networks")
+    }
 }

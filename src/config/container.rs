@@ -3,8 +3,11 @@
 //! `shared` vocabulary with the manual `berth.container(5)`: one field a key, in the file's order.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use super::{ExtraInterface, MacAddress, NetworkMode, NetworkName, Publish};
 
 /// What one TOML file describes.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +53,7 @@ pub struct Container {
     /// `net.core.somaxconn` → value, as the kernel takes it.
     pub sysctls: BTreeMap<String, String>,
     pub rlimits: BTreeMap<ResourceLimit, LimitRange>,
-    pub network: Network,
+    pub network: ContainerNetwork,
     /// systemd's own sections, verbatim.
     pub verbatim: Vec<VerbatimSetting>,
 }
@@ -345,23 +348,24 @@ pub struct LimitRange {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Network {
+pub struct ContainerNetwork {
     pub mode: NetworkMode,
+    /// With `bridge`: at least one. The first has the default route.
+    pub networks: Vec<NetworkName>,
+    pub publish: Vec<Publish>,
+    /// Other names it is found by on its networks.
+    pub aliases: Vec<String>,
+    /// Its own addresses, of whichever network has their subnet.
+    pub ip: Vec<IpAddr>,
+    /// Of its interface on the first network.
+    pub mac: Option<MacAddress>,
+    pub interfaces: Vec<ExtraInterface>,
     pub dns: Vec<String>,
     pub dns_search: Vec<String>,
     pub dns_options: Vec<String>,
     /// Extra `/etc/hosts` lines: name → address.
     pub hosts: BTreeMap<String, String>,
     pub resolv_conf: ResolvConf,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NetworkMode {
-    /// Loopback only; other network keys are errors.
-    None,
-    /// Loopback (and, later, listed interfaces).
-    Private,
-    Host,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -185,7 +185,7 @@ pub fn prepare(
         root_directory: plan.tree().map(Path::to_owned),
         user_namespace: range.as_ref().map(|range| (range.base, range.size)),
         free_range: matches!(plan.user_namespace, UserRange::Free { .. }),
-        network: format!("{:?}", container.network.mode).to_lowercase(),
+        network: container.network.mode.to_string(),
         init: plan.init,
         sources: sources.files.iter().map(|file| file.path.clone()).collect(),
         reload: container.reload.as_ref().map(ReloadAction::from),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section, not_one_of};
-use crate::config::{Network, NetworkMode, ResolvConf, parse};
+use crate::config::{ContainerNetwork, NetworkMode, ResolvConf, parse};
 
 const RESOLV_CONF: [(&str, ResolvConf); 4] = [
     ("auto", ResolvConf::Auto),
@@ -13,9 +13,15 @@ const RESOLV_CONF: [(&str, ResolvConf); 4] = [
     ("off", ResolvConf::Off),
 ];
 
-pub fn decode(section: Section) -> Network {
-    let network = Network {
+pub fn decode(section: Section) -> ContainerNetwork {
+    let network = ContainerNetwork {
         mode: section.read("mode", |item| item.parsed(mode)).unwrap_or(NetworkMode::Private),
+        networks: Vec::new(),
+        publish: Vec::new(),
+        aliases: Vec::new(),
+        ip: Vec::new(),
+        mac: None,
+        interfaces: Vec::new(),
         dns: section.list("dns", |item| item.parsed(parse::address)),
         dns_search: section.list("dns-search", |item| item.parsed(parse::search_domain)),
         dns_options: section.list("dns-options", |item| item.parsed(parse::resolver_option)),
