@@ -1,4 +1,4 @@
-//! `incoming/ID`: where one import works until everything is whole, and what killed ones left behind.
+//! `incoming/BOOT.ID`: where one import works until everything is whole, and what killed ones left behind.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 use super::error::At;
+use super::import::adopt;
 use super::store::{is_at, try_lock};
 use super::turn::Turn;
 use super::{Store, StoreError, durable, tree};
@@ -25,9 +26,9 @@ impl Scratch {
     /// The caller holds the store's lock: a directory must not be taken for garbage before it is locked.
     pub fn new(store: &Store) -> Result<Scratch, StoreError> {
         let incoming = store.incoming();
-        let process = std::process::id();
+        let (boot, process) = (boot(), std::process::id());
         for number in 0u32.. {
-            let path = incoming.join(format!("{process}-{number}"));
+            let path = incoming.join(format!("{boot}.{process}-{number}"));
             match rustix::fs::mkdir(&path, Mode::from_raw_mode(0o700)) {
                 Err(rustix::io::Errno::EXIST) => continue,
                 other => other.at("make the directory", &path)?,
@@ -101,7 +102,20 @@ pub fn ours() -> MutexGuard<'static, Vec<PathBuf>> {
     OURS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes what killed imports left. The caller holds the store's lock.
+/// Which start of the machine this is (random(4), boot_id): what was written, but not synced, lasts as long. Empty where it is not
+/// known.
+fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim_end().to_owned()
+}
+
+/// Whether all that was written there by a killed process is there still.
+fn is_of_this_boot(directory: &Path) -> bool {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    name.split_once('.').is_some_and(|(of, _)| !of.is_empty() && of == boot())
+}
+
+/// Removes what killed imports left, but for what they had finished. The caller holds the store's lock.
 pub fn remove_leftovers(store: &Store) -> Result<(), StoreError> {
     let incoming = store.incoming();
     for entry in std::fs::read_dir(&incoming).at("read", &incoming)? {
@@ -111,6 +125,9 @@ pub fn remove_leftovers(store: &Store) -> Result<(), StoreError> {
             // Its owner may take it away just now.
             let Ok(directory) = open_directory(&path) else { continue };
             if try_lock(&directory, &path)? && is_at(&directory, &path) {
+                if is_of_this_boot(&path) {
+                    adopt(store, &path)?;
+                }
                 remove(&path, directory.as_fd()).at("remove", &path)?;
             }
         } else {

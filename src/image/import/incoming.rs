@@ -1,12 +1,13 @@
 //! What is being brought into the store. Each layer goes to its place as soon as it is whole and on the disk; the image
 //! gets its name when all of it is.
 
+use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, MediaType};
 
@@ -20,11 +21,8 @@ use super::compression::Compression;
 use super::layout::{digest_of, sniff};
 use super::origin::Origin;
 use super::pipeline::{Job, Keep, Outcome};
-use super::settling::Finished;
+use super::settling::{Finished, Pace, Piece};
 use super::{ImportError, Progress, Silent};
-
-/// Where one layer comes after the other, what is finished may be lost with so much work of ours.
-const SELDOM: Duration = Duration::from_secs(1);
 
 pub struct Incoming<'a> {
     store: &'a Store,
@@ -36,7 +34,7 @@ pub struct Incoming<'a> {
     pub(super) finished: Finished,
     /// In their places by our doing.
     pub(super) placed: HashSet<PathBuf>,
-    settled: Instant,
+    pub(super) pace: Pace,
     images: Vec<(Entry, ImageRecord)>,
     /// Whether what is finished stays, though the image never gets its name.
     lasting: bool,
@@ -140,7 +138,7 @@ impl<'a> Incoming<'a> {
             layers: HashMap::new(),
             finished: Finished::default(),
             placed: HashSet::new(),
-            settled: Instant::now(),
+            pace: Pace::new(),
             images: Vec::new(),
             lasting: false,
             has_layer: false,
@@ -167,8 +165,7 @@ impl<'a> Incoming<'a> {
         if !self.has_blob(&digest) {
             let path = self.scratch.fresh();
             std::fs::write(&path, content).at("write", &path)?;
-            self.finished.add(path.clone(), self.store.blob(&digest));
-            self.blobs.insert(digest, path);
+            self.blobs.insert(digest, self.finished.add(&path, Piece::Blob(digest))?);
         }
         Ok(digest)
     }
@@ -199,8 +196,8 @@ impl<'a> Incoming<'a> {
         }
         let Places { keep, destination, kept } = self.places(&layer)?;
         let outcome = layer.read(keep, destination, self.progress).inspect_err(|error| self.fail(error))?;
-        self.keep(kept, &outcome, None);
-        if self.settled.elapsed() >= SELDOM {
+        self.keep(kept, &outcome, None)?;
+        if self.pace.is_due() {
             self.settle()?;
         }
         Ok(outcome)
@@ -255,22 +252,21 @@ impl<'a> Incoming<'a> {
     }
 
     /// Notes what a layer's reader has verified.
-    pub(super) fn keep(&mut self, kept: Kept, outcome: &Outcome, turn: Option<Turn>) {
+    pub(super) fn keep(&mut self, kept: Kept, outcome: &Outcome, turn: Option<Turn>) -> Result<(), StoreError> {
         let (blob, diff_id) = (outcome.blob.0, outcome.diff.0);
-        self.blobs.entry(blob).or_insert_with(|| {
-            self.finished.add(kept.blob.clone(), self.store.blob(&blob));
-            kept.blob
-        });
-        if let Some(path) = kept.layer {
-            self.layers.entry(diff_id).or_insert_with(|| {
-                self.finished.add(path.clone(), self.store.layer(&diff_id));
-                path
-            });
+        if let Place::Vacant(place) = self.blobs.entry(blob) {
+            place.insert(self.finished.add(&kept.blob, Piece::Blob(blob))?);
+        }
+        if let Some(path) = kept.layer
+            && let Place::Vacant(place) = self.layers.entry(diff_id)
+        {
+            place.insert(self.finished.add(&path, Piece::Layer(diff_id))?);
         }
         if let Some(turn) = turn {
             self.finished.hold(turn);
         }
         self.has_layer = true;
+        Ok(())
     }
 
     /// An interruption is no reason to fetch again what was finished before it.
@@ -280,11 +276,11 @@ impl<'a> Incoming<'a> {
 
     /// What is finished goes to its place.
     fn settle(&mut self) -> Result<(), StoreError> {
-        let finished = std::mem::take(&mut self.finished);
+        let (finished, start) = (std::mem::take(&mut self.finished), Instant::now());
         if !finished.is_empty() {
             self.placed.extend(finished.settle(self.store)?);
         }
-        self.settled = Instant::now();
+        self.pace.settled(start.elapsed());
         Ok(())
     }
 

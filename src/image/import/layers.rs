@@ -16,13 +16,8 @@ use super::pipeline::Outcome;
 use super::settling::Finished;
 use super::{ImportError, Incoming, Interrupted};
 
-/// Between two syncs, at least: many small layers are finished within, and few are lost with a killed pull.
-const PAUSE: Duration = Duration::from_millis(200);
-
 /// How soon an interruption is seen while nothing else happens.
 const LOOK: Duration = Duration::from_millis(50);
-
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Incoming<'_> {
     /// Verifies every layer, and keeps of them what the store does not have. The first error ends all.
@@ -36,7 +31,7 @@ impl Incoming<'_> {
             store: self.store(),
             queue: Mutex::new(layers.into_iter()),
             incoming: Mutex::new(self),
-            some_finished: Condvar::new(),
+            closing: Condvar::new(),
             closed: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -73,7 +68,7 @@ struct Crew<'a, 'b> {
     store: &'b Store,
     queue: Mutex<std::vec::IntoIter<Announced>>,
     incoming: Mutex<&'a mut Incoming<'b>>,
-    some_finished: Condvar,
+    closing: Condvar,
     /// Nothing more will be finished.
     closed: AtomicBool,
     stop: AtomicBool,
@@ -87,12 +82,12 @@ impl Drop for Closing<'_, '_, '_> {
     fn drop(&mut self) {
         let _incoming = lock(&self.0.incoming);
         self.0.closed.store(true, Ordering::Relaxed);
-        self.0.some_finished.notify_all();
+        self.0.closing.notify_all();
     }
 }
 
 impl Crew<'_, '_> {
-    /// Brings to their places what the others have finished: one sync for all that was finished during the last one.
+    /// Brings to their places what the others have finished, now and then.
     fn settle(&self) {
         while let Some(finished) = self.next_finished() {
             let start = Instant::now();
@@ -100,10 +95,7 @@ impl Crew<'_, '_> {
                 Ok(placed) => lock(&self.incoming).placed.extend(placed),
                 Err(error) => self.fail(error.into()),
             }
-            // A disk that is slow to sync has other things to do as well.
-            let incoming = lock(&self.incoming);
-            let pause = start.elapsed().clamp(PAUSE, LONGEST_PAUSE);
-            drop(self.some_finished.wait_timeout_while(incoming, pause, |_| !self.is_closed()));
+            lock(&self.incoming).pace.settled(start.elapsed());
         }
     }
 
@@ -111,13 +103,13 @@ impl Crew<'_, '_> {
     fn next_finished(&self) -> Option<Finished> {
         let mut incoming = lock(&self.incoming);
         while !self.is_closed() {
-            if !incoming.finished.is_empty() {
+            if !incoming.finished.is_empty() && incoming.pace.is_due() {
                 return Some(std::mem::take(&mut incoming.finished));
             }
             if interrupted().is_some() {
                 self.fail(RegistryError::Stopped.into());
             }
-            let waited = self.some_finished.wait_timeout(incoming, LOOK);
+            let waited = self.closing.wait_timeout(incoming, LOOK);
             incoming = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         None
@@ -162,13 +154,13 @@ impl Crew<'_, '_> {
                     let aside = lock(&self.incoming).scratch.fresh();
                     std::fs::rename(&damaged, aside).at("move away", &damaged)?;
                 }
-                other => return other.map(|(kept, outcome)| self.keep(kept, &outcome, turn)),
+                Err(error) => return Err(error),
+                Ok((kept, outcome)) => return self.keep(kept, &outcome, turn),
             }
         }
         let opened = self.origin.layer(announced, &self.stop)?;
         let (kept, outcome) = self.read(what, announced, opened)?;
-        self.keep(kept, &outcome, turn);
-        Ok(())
+        self.keep(kept, &outcome, turn)
     }
 
     /// The blob of a layer whose unpacked tree is missing.
@@ -194,9 +186,8 @@ impl Crew<'_, '_> {
         Ok((kept, outcome))
     }
 
-    fn keep(&self, kept: Kept, outcome: &Outcome, turn: Turn) {
-        lock(&self.incoming).keep(kept, outcome, Some(turn));
-        self.some_finished.notify_all();
+    fn keep(&self, kept: Kept, outcome: &Outcome, turn: Turn) -> Result<(), ImportError> {
+        Ok(lock(&self.incoming).keep(kept, outcome, Some(turn))?)
     }
 }
 

@@ -22,6 +22,7 @@ pub use error::{Amount, ImportError, Interrupted};
 pub use incoming::{BlobSource, Incoming, Layer, platform_of, process_defaults};
 pub use origin::{Announced, Opened, Origin};
 pub use progress::{Progress, Reading, Silent};
+pub(super) use settling::adopt;
 pub use transport::Transport;
 
 use super::{ImageRecord, Reference, Store};
