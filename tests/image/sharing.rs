@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use berth::Scope;
-use berth::image::{CollectOptions, ImportOptions, Silent, Store, StoreError};
+use berth::image::{CollectOptions, Digest, ImportOptions, Silent, Store, StoreError};
 
 use crate::Place;
 use crate::archive::{Archive, Layout, layer};
@@ -158,6 +158,24 @@ fn a_layer_without_its_tree_is_unpacked_from_its_blob() {
     import(&place, "one:1", &[base()]);
     assert_eq!(std::fs::read(&blob).unwrap(), whole);
     assert!(place.scope().layer(&layers[0]).join("base").exists() && place.incoming().is_empty());
+}
+
+#[test]
+fn what_a_killed_import_had_finished_is_taken_over_unless_the_machine_was_started_since() {
+    let place = Place::empty();
+    import(&place, "one:1", &[base()]);
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let store = place.scope().store;
+    let blobs = || store.join("oci/blobs/sha256");
+    for (boot, content, is_kept) in [(boot.trim(), "of now", true), ("5b6c0d4e-earlier", "of then", false)] {
+        let (digest, scratch) = (Digest::of(content.as_bytes()), store.join(format!("incoming/{boot}.4194305-0")));
+        std::fs::create_dir(&scratch).unwrap();
+        std::fs::write(scratch.join(format!("blob-{}", digest.hex())), content).unwrap();
+        std::fs::write(scratch.join("7"), "half of something").unwrap();
+        import(&place, "two:1", &[base()]);
+        assert_eq!(blobs().join(digest.hex()).exists(), is_kept, "{content}");
+        assert!(place.incoming().is_empty());
+    }
 }
 
 #[test]

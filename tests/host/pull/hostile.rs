@@ -203,7 +203,7 @@ fn a_busy_registry_is_asked_again_when_it_says() {
 fn a_killed_pull_leaves_nothing_that_the_next_one_does_not_clear_up() {
     // Any other pull would clear up as well.
     let host = boot("pull-killed");
-    let leftover = "ls -d /var/lib/berth/incoming/$(systemctl show --value -p MainPID killed-pull)-*";
+    let leftover = "ls -d /var/lib/berth/incoming/*.$(systemctl show --value -p MainPID killed-pull)-*";
     host.run(&format!(
         "systemd-run -q --unit killed-pull {PULL} 127.0.0.1:6000/hangs:1",
         PULL = PULL.replace("berthctl", "/usr/bin/berthctl")

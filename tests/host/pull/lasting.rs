@@ -7,14 +7,16 @@ use crate::ring::{BUSYBOX, Host};
 const FUNCTIONS: &str = r#"
 PULL="berthctl pull -q --insecure image-signature --retry 0 127.0.0.1:6200"
 fetched() { sed -n "s|^$1 sha256:||p" /srv/slow.log; }
-stored() { ls /var/lib/berth/oci/blobs/sha256; }
 until_true() { # COMMAND…
     local deadline=$((SECONDS + 60))
     until "$@"; do ((SECONDS < deadline)) || { echo "never true: $*" >&2; exit 1; }; sleep 0.02; done
 }
-has_finished() { # NAME COUNT: that many of its blobs are in their places
+is_finished() { # DIGEST: in its place, or on its way there
+    compgen -G "/var/lib/berth/oci/blobs/sha256/$1" >/dev/null || compgen -G "/var/lib/berth/incoming/*/blob-$1" >/dev/null
+}
+has_finished() { # NAME COUNT: that many of its blobs
     local count=0 digest
-    for digest in $(fetched "$1"); do [[ ! -e /var/lib/berth/oci/blobs/sha256/$digest ]] || count=$((count + 1)); done
+    for digest in $(fetched "$1"); do ! is_finished "$digest" || count=$((count + 1)); done
     ((count >= $2))
 }
 nothing_staged() { [[ ! $(ls -A /var/lib/berth/incoming 2>/dev/null) ]]; }
@@ -61,9 +63,10 @@ for part in {parts}; do
     sleep $((after / 1000)).$(printf %03d $((after % 1000)))
     kill -KILL $command 2>/dev/null; wait $command 2>/dev/null
     [[ $? != 137 ]] || killed=$((killed + 1))
+    for digest in $(fetched $name); do ! is_finished $digest || echo $digest; done >/run/before
     berthctl image check >/run/check || {{ echo "after $after ms"; cat /run/check; exit 1; }}
     ! has_finished $name 1 || berthctl image list -q | grep -qxF 127.0.0.1:6200/$name:latest || partly=$((partly + 1))
-    stored >/run/before; : >/srv/slow.log
+    : >/srv/slow.log
     $PULL/$name >/dev/null || {{ echo "after $after ms"; exit 1; }}
     again=$(fetched $name | grep -xFf /run/before)
     [[ ! $again ]] || {{ echo "after $after ms: fetched again: $again"; exit 1; }}
@@ -111,7 +114,7 @@ fn who_waits_for_another_pull_takes_over_when_that_one_dies() {
 touch /srv/slow.delay.never
 $PULL/never/4 >/run/one 2>&1 & one=$!
 until_true has_finished never/4 4
-last=$(for digest in $(fetched never/4); do [[ -e /var/lib/berth/oci/blobs/sha256/$digest ]] || echo $digest; done)
+last=$(for digest in $(fetched never/4); do is_finished $digest || echo $digest; done)
 $PULL/never/4 >/run/two 2>&1 & two=$!
 # It has what is finished, and is left with the one that comes never.
 until_true lsof_has $two $last
