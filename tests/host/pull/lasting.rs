@@ -113,7 +113,8 @@ fn who_waits_for_another_pull_takes_over_when_that_one_dies() {
     let script = r"
 touch /srv/slow.delay.never
 $PULL/never/4 >/run/one 2>&1 & one=$!
-until_true has_finished never/4 4
+asked_for() { (($(fetched $1 | wc -l) >= $2)); }
+until_true has_finished never/4 4; until_true asked_for never/4 5
 last=$(for digest in $(fetched never/4); do is_finished $digest || echo $digest; done)
 $PULL/never/4 >/run/two 2>&1 & two=$!
 # It has what is finished, and is left with the one that comes never.
