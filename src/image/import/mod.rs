@@ -9,6 +9,7 @@ mod layers;
 pub(super) mod layout;
 pub(super) mod manifest;
 mod origin;
+mod piece;
 mod pipeline;
 pub(super) mod platform;
 mod progress;

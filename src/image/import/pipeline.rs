@@ -2,8 +2,7 @@
 //! content, and write the files. Bounded channels between them keep memory flat and the inflater busy.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Result as IoResult, Write};
-use std::sync::Arc;
+use std::io::{BufRead, Read, Result as IoResult, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{ScopedJoinHandle, scope};
 
@@ -12,19 +11,15 @@ use super::super::digest::Hasher;
 use super::super::unpack::{Archive, Destination, UnpackError, unpack};
 use super::compression::Compression;
 use super::error::{Amount, go_on};
+use super::piece::{self, Buffers, Piece};
 use super::{ImportError, Interrupted, Reading};
 use crate::sys::writeback::Early;
-
-/// Large enough for a hand to be worth waking, small enough that several stay in the cache.
-const PIECE: usize = 120 << 10;
 
 /// Pieces under way to each hand: 4 MB in all.
 const QUEUE: usize = 16;
 
 /// Good enough for what is kept only to be pushed one day, and faster than the files can be written.
 const ZSTD_LEVEL: i32 = 1;
-
-type Piece = Arc<Vec<u8>>;
 
 /// What becomes of the stream as it came.
 pub enum Keep {
@@ -72,7 +67,7 @@ impl Job<'_> {
             let taps = Taps { sender: (!same && !zstd).then(|| keep_sender.clone()), left: size, progress };
             let keep_sender = (same || zstd).then_some(keep_sender);
             let senders = [Some(diff_sender), keep_sender, file_sender];
-            let read = pass_on(compression, Tapped { input, taps, passed: 0 }, senders);
+            let read = pass_on(compression, Tapped::new(input, taps), senders);
             let kept = join(keep_hand)?;
             let passed = match read {
                 Ok(passed) => passed,
@@ -125,14 +120,14 @@ enum Stopped {
 /// Inflates everything and hands it on. Returns the bytes read from the input.
 fn pass_on<R: Read>(
     compression: Compression,
-    input: Tapped<'_, R>,
+    mut input: Tapped<'_, R>,
     senders: [Option<SyncSender<Piece>>; 3],
 ) -> Result<u64, Stopped> {
-    let mut input = BufReader::with_capacity(PIECE, input);
     {
         let mut decoder = compression.decoder(&mut input).map_err(Stopped::Read)?;
+        let mut buffers = Buffers::default();
         loop {
-            let piece = read_piece(&mut decoder).map_err(Stopped::Read)?;
+            let piece = buffers.read_full(&mut *decoder).map_err(Stopped::Read)?;
             if piece.is_empty() {
                 break;
             }
@@ -145,17 +140,10 @@ fn pass_on<R: Read>(
     loop {
         let rest = input.fill_buf().map_err(Stopped::Read)?.len();
         if rest == 0 {
-            return Ok(input.get_ref().passed);
+            return Ok(input.passed);
         }
         input.consume(rest);
     }
-}
-
-/// A piece of full length unless the end is near.
-fn read_piece(input: &mut dyn Read) -> IoResult<Piece> {
-    let mut piece = Vec::with_capacity(PIECE);
-    input.take(PIECE as u64).read_to_end(&mut piece)?;
-    Ok(Arc::new(piece))
 }
 
 /// What everything read from the input goes past.
@@ -169,26 +157,54 @@ struct Tapped<'a, R> {
     input: R,
     taps: Taps<'a>,
     passed: u64,
+    buffers: Buffers,
+    current: Piece,
+    position: usize,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("more bytes than announced")]
 struct TooMuch;
 
-impl<R: Read> Read for Tapped<'_, R> {
-    fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
+impl<'a, R: Read> Tapped<'a, R> {
+    fn new(input: R, taps: Taps<'a>) -> Self {
+        Tapped { input, taps, passed: 0, buffers: Buffers::default(), current: Piece::default(), position: 0 }
+    }
+
+    fn next(&mut self) -> IoResult<Piece> {
         go_on()?;
-        let bytes = self.input.read(into)?;
+        let piece = self.buffers.read(&mut self.input)?;
+        let bytes = piece.len() as u64;
         if let Some(left) = &mut self.taps.left {
-            *left = left.checked_sub(bytes as u64).ok_or_else(|| std::io::Error::other(TooMuch))?;
+            *left = left.checked_sub(bytes).ok_or_else(|| std::io::Error::other(TooMuch))?;
         }
         if let Some(sender) = self.taps.sender.as_ref().filter(|_| bytes > 0) {
             // Its own error is reported when it is joined; the stream ends here for the decoder.
-            sender.send(Arc::new(into[..bytes].to_vec())).map_err(|_| std::io::ErrorKind::BrokenPipe)?;
+            sender.send(piece.clone()).map_err(|_| std::io::ErrorKind::BrokenPipe)?;
         }
-        self.passed += bytes as u64;
-        self.taps.progress.advance(bytes as u64);
-        Ok(bytes)
+        self.passed += bytes;
+        self.taps.progress.advance(bytes);
+        Ok(piece)
+    }
+}
+
+impl<R: Read> Read for Tapped<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
+        piece::read(self, into)
+    }
+}
+
+impl<R: Read> BufRead for Tapped<'_, R> {
+    fn fill_buf(&mut self) -> IoResult<&[u8]> {
+        if self.position >= self.current.len() {
+            self.current = self.next()?;
+            self.position = 0;
+        }
+        Ok(&self.current[self.position..])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.position += bytes;
     }
 }
 
@@ -262,11 +278,7 @@ struct Stream {
 
 impl Read for Stream {
     fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
-        let available = self.fill_buf()?;
-        let bytes = available.len().min(into.len());
-        into[..bytes].copy_from_slice(&available[..bytes]);
-        self.consume(bytes);
-        Ok(bytes)
+        piece::read(self, into)
     }
 }
 
@@ -286,7 +298,7 @@ impl BufRead for Stream {
 }
 
 fn write_files(pieces: Receiver<Piece>, destination: Destination) -> Result<(), UnpackError> {
-    let mut archive = Archive::new(Stream { pieces, current: Arc::default(), position: 0 });
+    let mut archive = Archive::new(Stream { pieces, current: Piece::default(), position: 0 });
     unpack(&mut archive, destination)?;
     // Whatever fills the stream up behind the archive belongs to the layer's digest; take it, so that nobody waits.
     archive.into_input().pieces.iter().for_each(drop);
