@@ -12,6 +12,7 @@ pub mod interruption;
 mod load;
 mod progress;
 mod save;
+mod standstill;
 mod tag;
 mod tags;
 mod tree;

@@ -42,6 +42,7 @@ mod sealed;
 mod start;
 mod stop;
 mod sweep;
+mod thaw;
 mod writable;
 
 pub use claim::Claim;
@@ -58,8 +59,8 @@ use start::Kind;
 use crate::Scope;
 use crate::config::{ContainerName, NameError};
 
-const USAGE: &str =
-    "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | sweep | bare FILE";
+const USAGE: &str = "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | thaw UNIT | sweep | \
+    bare FILE";
 
 /// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
 pub fn main() -> i32 {
@@ -76,6 +77,7 @@ pub fn main() -> i32 {
             Err(error) => Err(error),
         },
         ["stop-post", name] => named(name).and_then(|name| stop::stop_post(&scope, &name)),
+        ["thaw", unit] => thaw::thaw_if_abandoned(unit),
         ["sweep"] => {
             sweep::sweep_ended(&scope);
             Ok(())

@@ -131,6 +131,66 @@ fn a_commit_that_is_interrupted_leaves_the_container_running_and_the_store_as_it
     host.run("berthctl stop interrupted").ok();
 }
 
+/// A container that has written more than can ever be read.
+fn run_endless(host: &Host, name: &str) {
+    import(host, &format!("{name}-base"));
+    let script = "truncate -s 900G /endless; touch /ready; sleep 1000";
+    host.run(&format!("berthctl run -d --name {name} {name}-base -- sh -c '{script}'")).ok();
+    wait_until_ready(host, name);
+}
+
+fn becomes(host: &Host, name: &str, state: &str) {
+    let unit = format!("berth-run-{name}.service");
+    eventually(|| match host.show(&unit, "FreezerState") {
+        found if found.trim() == state => Ok(()),
+        other => Err(format!("{other}, not {state}")),
+    });
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_commit_that_is_killed_leaves_the_container_running() {
+    let host = &Host::boot("bereft");
+    run_endless(host, "bereft");
+    // With all that is in its session.
+    host.run(
+        "systemd-run -q --unit=bereft-commit -p KillMode=control-group berthctl image commit bereft bereft-result",
+    )
+    .ok();
+    becomes(host, "bereft", "frozen");
+    host.run("systemctl kill -s KILL --kill-whom=all bereft-commit").ok();
+    becomes(host, "bereft", "running");
+    assert_eq!(host.run("berthctl exec bereft -- echo goes on").ok(), "goes on");
+    eventually(|| match host.run("systemctl list-units --plain --no-legend 'berth-thaw-*' | grep bereft").stdout {
+        left if left.is_empty() => Ok(()),
+        left => Err(left),
+    });
+    host.run("systemctl reset-failed bereft-commit; berthctl stop bereft").ok();
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_commit_waits_for_another_one_of_the_same_container() {
+    let host = &Host::boot("wanted");
+    run_endless(host, "wanted");
+    let commit = "berthctl image commit -q wanted wanted-result";
+    host.run(&format!("systemd-run -q --unit=wanted-first {commit}")).ok();
+    becomes(host, "wanted", "frozen");
+    host.run(&format!("systemd-run -q --unit=wanted-second {commit}")).ok();
+    let second = host.show("wanted-second", "MainPID");
+    // Either it waits for its turn or it reads.
+    host.run(&format!(
+        "until grep -q -- '-> FLOCK .* {second} ' /proc/locks || ls -d /var/lib/berth/incoming/{second}-*; do sleep 0.02; done"
+    ))
+    .ok();
+    assert_eq!(host.run(&format!("ls -d /var/lib/berth/incoming/{second}-*")).stdout, "");
+    host.run("systemctl stop wanted-first").ok();
+    becomes(host, "wanted", "frozen");
+    host.run("systemctl kill -s KILL wanted-second").ok();
+    becomes(host, "wanted", "running");
+    host.run("systemctl reset-failed wanted-first wanted-second; berthctl stop wanted").ok();
+}
+
 #[test]
 #[ignore = "host ring: make check"]
 fn verbs_on_images_say_what_they_cannot_do() {
