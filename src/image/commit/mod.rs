@@ -4,6 +4,7 @@ mod change;
 mod configuration;
 mod conveyor;
 mod layer;
+mod template;
 
 use std::io::BufWriter;
 use std::path::Path;
