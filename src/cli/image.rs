@@ -125,9 +125,9 @@ impl Image {
 impl Import {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
         let options = ImportOptions { name: self.name, platform: self.platform };
-        interruption::heed()?;
+        interruption::heed(interruption::FETCHING)?;
         let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet));
-        interruption::check()?;
+        interruption::check(interruption::FETCHING)?;
         print_imported(&imported?);
         Ok(0)
     }

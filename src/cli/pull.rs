@@ -59,7 +59,7 @@ impl Pull {
     /// One that fails does not keep the others from being pulled.
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let store = Store::open(scope);
-        interruption::heed()?;
+        interruption::heed(interruption::FETCHING)?;
         if self.for_start {
             return Ok(self.for_start(&store));
         }
@@ -70,7 +70,7 @@ impl Pull {
         let options = self.options();
         for reference in &self.references {
             let pulled = self.one(&store, reference, self.policy.into(), &options);
-            interruption::check()?;
+            interruption::check(interruption::FETCHING)?;
             if let Err(error) = pulled {
                 complain(&error.to_string());
                 code = FAILED;
@@ -111,7 +111,7 @@ impl Pull {
             let unverified = wanted.options.unverified || self.options().unverified;
             let options = PullOptions { unverified, ..wanted.options.clone() };
             let pulled = self.one(store, &wanted.reference, wanted.policy, &options);
-            interruption::check()?;
+            interruption::check(interruption::FETCHING)?;
             if let Err(error) = pulled {
                 complain(&error.to_string());
                 failed.push(wanted.reference.as_str());

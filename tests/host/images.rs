@@ -193,6 +193,36 @@ fn a_commit_waits_for_another_one_of_the_same_container() {
 
 #[test]
 #[ignore = "host ring: make check"]
+fn what_is_interrupted_on_its_way_out_or_in_leaves_nothing_half_done() {
+    let host = Host::boot("interrupted");
+    let archives = "set -e; mkdir /srv/out; cd /srv; head -c 3000000 /dev/urandom >large
+        tar -c large | berthctl image import -q - cut; berthctl image save cut -o whole.tar; head -c 2000000 whole.tar >half.tar";
+    host.run(archives).ok();
+    // Whoever opens the largest blob waits for ever.
+    host.run("cd /var/lib/berth/oci/blobs/sha256; blob=$(ls -S | head -1); mv $blob /srv/layer; mkfifo -m 600 $blob")
+        .ok();
+    for (verb, unfinished, code) in [
+        ("save cut --format oci-dir -o /srv/out/dir", "/srv/out/.dir.*.new/blobs", 130),
+        ("save cut -o /srv/out/archive", "/proc/$going/fd/*", 143),
+    ] {
+        let signal = if code == 130 { "INT" } else { "TERM" };
+        let script = format!(
+            "berthctl image {verb} 2>/srv/said & going=$!
+            until ls -l {unfinished} 2>/dev/null | grep -q .; do sleep 0.02; done
+            until [ \"$(cat /proc/$going/wchan)\" = wait_for_partner ]; do sleep 0.02; done
+            kill -{signal} $going; wait $going; echo $?; cat /srv/said; ls -A /srv/out"
+        );
+        assert_eq!(host.run(&script).ok(), format!("{code}\nberthctl: interrupted"), "{verb}");
+    }
+    let load = "mkfifo /srv/slow; (cat /srv/half.tar; exec sleep 1000) >/srv/slow & feeds=$!
+        berthctl image load -q </srv/slow 2>/srv/said & going=$!
+        until ls -d /var/lib/berth/incoming/$going-* 2>/dev/null; do sleep 0.02; done >/dev/null
+        kill -INT $going; wait $going; echo $?; kill $feeds; cat /srv/said; ls -A /var/lib/berth/incoming";
+    assert_eq!(host.run(load).ok(), "130\nberthctl: interrupted; what was finished is kept for the next try");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
 fn verbs_on_images_say_what_they_cannot_do() {
     let host = host();
     import(host, "told");

@@ -18,6 +18,7 @@ mod transport;
 
 use std::path::Path;
 
+pub(super) use error::go_on;
 pub use error::{Amount, ImportError, Interrupted};
 pub use incoming::{BlobSource, Incoming, Layer, platform_of, process_defaults};
 pub use origin::{Announced, Opened, Origin};
