@@ -116,7 +116,7 @@ impl Image {
             Image::Remove(remove) => remove.carry_out(&store),
             Image::Check(check) => check.carry_out(&store),
             Image::Df(df) => df.carry_out(&store),
-            Image::Gc(gc) => gc.carry_out(&store),
+            Image::Gc(gc) => gc.carry_out(scope),
             Image::Tags(tags) => tags.carry_out(&store),
         }
     }
