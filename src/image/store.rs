@@ -101,11 +101,11 @@ impl Store {
     }
 
     pub(super) fn records(&self) -> PathBuf {
-        self.oci().join("records")
+        records_in(&self.oci())
     }
 
     pub(super) fn record_path(&self, manifest: &Digest) -> PathBuf {
-        self.records().join(format!("{}.json", manifest.hex()))
+        record_in(&self.oci(), manifest)
     }
 
     /// Not the record itself: a lock must outlive every rename.
@@ -151,6 +151,15 @@ impl Store {
         flock(&lock, FlockOperation::LockExclusive).at("lock", &path)?;
         Ok(lock)
     }
+}
+
+/// Of the OCI image layout there.
+pub(super) fn record_in(oci: &Path, manifest: &Digest) -> PathBuf {
+    records_in(oci).join(format!("{}.json", manifest.hex()))
+}
+
+fn records_in(oci: &Path) -> PathBuf {
+    oci.join("records")
 }
 
 /// Opens a lock file, making it where it is missing.
