@@ -65,6 +65,20 @@ impl ImportError {
             _ => false,
         }
     }
+
+    /// Whether the store has no room for what is read, or takes nothing at all: nothing is wrong with what is read.
+    pub fn is_about_room(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let kind = error.downcast_ref::<IoError>().map(IoError::kind);
+            if matches!(kind, Some(StorageFull | QuotaExceeded | ReadOnlyFilesystem)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
 }
 
 /// Why a stream ended before its time, through no fault of its content.
