@@ -229,12 +229,15 @@ fn verbs_on_images_say_what_they_cannot_do() {
     let container = host.declare_shell("told-tree", "", "touch /ready; sleep 1000");
     container.start();
     wait_until_ready(host, "told-tree");
-    let memory =
-        host.declare("told-memory", "image = \"told\"\nvolatile = \"overlay\"\ncommand = [\"/bin/sleep\", \"1000\"]\n");
+    // What an earlier start has kept is not what this one writes.
+    let sleep = "image = \"told\"\ninit = true\ncommand = [\"/bin/sleep\", \"1000\"]\n";
+    host.declare("told-memory", &format!("{sleep}ephemeral = false\n")).start().stop();
+    let memory = host.declare("told-memory", &format!("{sleep}volatile = \"overlay\"\n"));
     memory.start();
     for (verb, expected) in [
         ("commit told-tree new", "is of a directory tree, not of an image: berthctl image export told-tree | "),
         ("commit nobody new", "container “nobody” does not run, and nothing that it wrote was kept"),
+        ("commit told-memory new", "container “told-memory” keeps what it writes in memory"),
         ("diff told-memory", "container “told-memory” keeps what it writes in memory"),
         ("export nobody", "image “nobody” is not in the store"),
         ("save --format oci-dir told", "a directory needs a name: --output DIRECTORY"),
