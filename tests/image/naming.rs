@@ -34,6 +34,30 @@ fn a_tag_is_one_more_name_and_takes_it_from_whoever_had_it() {
 }
 
 #[test]
+fn an_import_is_found_by_the_name_it_was_given_or_has() {
+    let place = Place::empty();
+    let layout = Layout::new("docker.io/own:1", &[layer(Archive::new().file("a", "a"))]);
+    let file = place.file("image.tar", &layout.archive());
+    for (given, name) in [
+        (Some("docker.io/web"), "docker.io/library/web:latest"),
+        (Some("index.docker.io/a/b:2"), "docker.io/a/b:2"),
+        (None, "docker.io/library/own:1"),
+    ] {
+        let imported = place.import_file(&file, given).unwrap().remove(0);
+        assert_eq!(imported.name, name);
+        for word in [given.unwrap_or("docker.io/own:1"), name] {
+            assert_eq!(place.store().find(word).unwrap().manifest, imported.record.manifest, "{word}");
+        }
+    }
+    let root = place.file("root.tar", &Archive::new().file("etc", "").end());
+    let imported = place.import_file(&root, Some("docker.io/root")).unwrap().remove(0);
+    assert_eq!(place.store().find("docker.io/root").unwrap(), imported.record);
+    let with_digest = format!("web@{}", imported.record.manifest);
+    let refused = place.import_file(&root, Some(&with_digest)).unwrap_err().to_string();
+    assert!(refused.ends_with("a digest is what an image has, not what it can be called"), "{refused}");
+}
+
+#[test]
 fn what_cannot_be_a_name_is_refused_and_nothing_changes() {
     let place = Place::empty();
     let id = import(&place, "one:1", &["a"]);

@@ -50,7 +50,7 @@ pub fn import(
                 if saved.len() > 1 && !own.iter().any(is_it) {
                     continue;
                 }
-                vec![given.imported_name()]
+                vec![given.given_name()]
             }
         };
         imported.extend(import_image(files, image, names, wanted, (&mut known, into))?);
