@@ -46,6 +46,11 @@ pub enum ImportError {
     Several(Vec<String>),
     #[error("{what} holds several images; say which one: {what}:TAG; there are {}", .there.join(", "))]
     TagNeeded { what: String, there: Vec<String> },
+    #[error(
+        "{what} holds {count} images without a name, so none of them can be meant: give them names there, \
+         org.opencontainers.image.ref.name in index.json"
+    )]
+    Nameless { what: String, count: usize },
     #[error("{what}: no image there is called “{tag}”; there {}", what_there_is(.there, "none with a name"))]
     NoSuchTag { what: String, tag: String, there: Vec<String> },
     #[error("{what} is a directory, not an archive; oci:{what} names it")]

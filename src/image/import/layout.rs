@@ -62,6 +62,7 @@ fn named(
     {
         manifests = vec![wanted.unwrap_or(&Wanted::host()).choose(&manifests)?.clone()];
     }
+    let manifests = naming.only(manifests)?;
     let Some(given) = &naming.given else {
         let name = |manifest: Descriptor| Ok((naming.of_archive(own(&manifest).as_deref())?, manifest));
         return manifests.into_iter().map(name).collect();

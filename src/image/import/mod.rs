@@ -186,12 +186,23 @@ impl Naming {
         let Choice::One(tag) = &self.choice else { return Ok(all) };
         let there = all.iter().flat_map(&own).collect();
         match tag {
-            None if all.len() > 1 => Err(ImportError::TagNeeded { what: self.what.clone(), there }),
+            // Those without a name may be one for several platforms.
+            None if all.len() > 1 && all.iter().any(|one| !own(one).is_empty()) => {
+                Err(ImportError::TagNeeded { what: self.what.clone(), there })
+            }
             None => Ok(all),
             Some(tag) => match all.iter().position(|one| own(one).iter().any(|own| self.is_called(own, tag))) {
                 Some(found) => Ok(vec![all.swap_remove(found)]),
                 None => Err(ImportError::NoSuchTag { what: self.what.clone(), tag: tag.clone(), there }),
             },
+        }
+    }
+
+    /// Of several that are left the one that is meant cannot be told by any name.
+    fn only<T>(&self, all: Vec<T>) -> Result<Vec<T>, ImportError> {
+        match self.choice {
+            Choice::One(_) if all.len() > 1 => Err(ImportError::Nameless { what: self.what.clone(), count: all.len() }),
+            _ => Ok(all),
         }
     }
 
