@@ -11,7 +11,6 @@ use super::error::At;
 use super::garbage::put_away;
 use super::import::{BlobSource, ImportError, Incoming, Layer, Silent};
 use super::index::{Entry, Index};
-use super::store::resolve;
 use super::turn::Turn;
 use super::{Digest, ImageRecord, Store, StoreError, durable, tree};
 
@@ -58,7 +57,7 @@ impl Store {
         let index = Index::load(&self.oci())?;
         let mut entries: Vec<&Entry> = match images {
             [] => index.entries().iter().collect(),
-            some => some.iter().map(|image| resolve(&index, image)).collect::<Result<_, _>>()?,
+            some => some.iter().map(|image| self.meant(&index, image)).collect::<Result<_, _>>()?,
         };
         let mut manifests = HashSet::new();
         entries.retain(|entry| manifests.insert(entry.manifest));

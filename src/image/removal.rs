@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::error::At;
 use super::index::{Entry, Index};
 use super::scratch::Scratch;
-use super::store::{is_name, open_lock, resolve, try_lock};
+use super::store::{open_lock, try_lock};
 use super::{Digest, Store, StoreError};
 use crate::machine::{RELEASE, Started};
 
@@ -33,9 +33,9 @@ impl Store {
         self.prepare()?;
         let lock = self.lock()?;
         let mut index = Index::load(&self.oci())?;
-        let entry = resolve(&index, reference)?.clone();
+        let entry = self.meant(&index, reference)?.clone();
         let names = index.names_of(&entry.manifest);
-        if names.len() > 1 && !is_name(&index, reference) {
+        if names.len() > 1 && !self.is_name(&index, reference) {
             return Err(StoreError::SeveralNames { reference: reference.to_owned(), names });
         }
         if names.len() > 1 {

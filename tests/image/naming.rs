@@ -1,6 +1,6 @@
 //! Names given to images that are there, and what is told of how images came to be.
 
-use berth::image::{Family, StoreError};
+use berth::image::{Family, SaveFormat, StoreError};
 use serde_json::json;
 
 use crate::Place;
@@ -55,6 +55,27 @@ fn an_import_is_found_by_the_name_it_was_given_or_has() {
     let with_digest = format!("web@{}", imported.record.manifest);
     let refused = place.import_file(&root, Some(&with_digest)).unwrap_err().to_string();
     assert!(refused.ends_with("a digest is what an image has, not what it can be called"), "{refused}");
+}
+
+#[test]
+fn what_a_container_would_start_from_is_meant_by_every_verb() {
+    let place = Place::empty();
+    let id = import(&place, "quay.io/x/db:1", &["a"]);
+    let settings = place.scope().shared_settings();
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::write(settings.join("registries.conf"), "[aliases]\n\"short\" = \"quay.io/x/db\"\n").unwrap();
+    let store = place.store();
+    assert_eq!(store.find("short:1").unwrap().manifest, id);
+    assert_eq!(store.inspect("short:1").unwrap().names, ["quay.io/x/db:1"]);
+    assert_eq!(store.history("short:1").unwrap().len(), store.history(&id).unwrap().len());
+    assert!(store.check(&["short:1".into()], false).unwrap().is_empty());
+    let saved = place.path().join("saved");
+    store.save(&["short:1".into()], SaveFormat::OciDirectory, &saved).unwrap();
+    assert!(std::fs::read_to_string(saved.join("index.json")).unwrap().contains("quay.io/x/db:1"));
+    store.tag("short:1", "other").unwrap();
+    assert_eq!(store.remove("short:1").unwrap().name.as_deref(), Some("quay.io/x/db:1"));
+    assert!(store.remove("short:1").is_err());
+    assert_eq!(store.find("other").unwrap().manifest, id);
 }
 
 #[test]
