@@ -123,7 +123,7 @@ pub fn image(data: &[u8]) {
     assert!(!imported.is_empty());
     for image in &imported {
         let reference: Reference = image.name.parse().expect("a name is a reference");
-        assert_eq!(reference.imported_name(), image.name);
+        assert_eq!(reference.given_name(), image.name);
         let found = store.find(&image.name).expect("what came in is found");
         assert!(imported.iter().any(|other| other.name == image.name && other.record == found), "{:?}", image.name);
         assert!(image.record.layers.iter().all(|layer| layer.parse::<Digest>().is_ok() && scope.layer(layer).is_dir()));

@@ -12,6 +12,7 @@ pub mod interruption;
 mod load;
 mod progress;
 mod save;
+mod standstill;
 mod tag;
 mod tags;
 mod tree;
@@ -115,7 +116,7 @@ impl Image {
             Image::Remove(remove) => remove.carry_out(&store),
             Image::Check(check) => check.carry_out(&store),
             Image::Df(df) => df.carry_out(&store),
-            Image::Gc(gc) => gc.carry_out(&store),
+            Image::Gc(gc) => gc.carry_out(scope),
             Image::Tags(tags) => tags.carry_out(&store),
         }
     }
@@ -124,9 +125,9 @@ impl Image {
 impl Import {
     fn carry_out(self, store: &Store) -> Result<i32, Failure> {
         let options = ImportOptions { name: self.name, platform: self.platform };
-        interruption::heed()?;
+        interruption::heed(interruption::FETCHING)?;
         let imported = store.import(self.source.as_ref(), &options, &ImportProgress::new(self.quiet));
-        interruption::check()?;
+        interruption::check(interruption::FETCHING)?;
         print_imported(&imported?);
         Ok(0)
     }

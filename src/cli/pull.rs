@@ -36,12 +36,12 @@ pub struct Pull {
     /// Take an image that nobody vouches for
     #[arg(long, value_name = "HOLE")]
     insecure: Vec<Insecure>,
-    /// How often to try again when a registry or the way to it fails
-    #[arg(long, value_name = "N", default_value = "3")]
-    retry: u32,
-    /// Seconds before the first retry; each later one waits twice as long
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    retry_delay: Duration,
+    /// How often to try again when a registry or the way to it fails: 3 times, or with --all as each container says
+    #[arg(long, value_name = "N")]
+    retry: Option<u32>,
+    /// Seconds before the first retry, 1 or as each container says; each later one waits twice as long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    retry_delay: Option<Duration>,
     /// Show no progress
     #[arg(short, long)]
     quiet: bool,
@@ -59,7 +59,7 @@ impl Pull {
     /// One that fails does not keep the others from being pulled.
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let store = Store::open(scope);
-        interruption::heed()?;
+        interruption::heed(interruption::FETCHING)?;
         if self.for_start {
             return Ok(self.for_start(&store));
         }
@@ -70,7 +70,7 @@ impl Pull {
         let options = self.options();
         for reference in &self.references {
             let pulled = self.one(&store, reference, self.policy.into(), &options);
-            interruption::check()?;
+            interruption::check(interruption::FETCHING)?;
             if let Err(error) = pulled {
                 complain(&error.to_string());
                 code = FAILED;
@@ -82,8 +82,16 @@ impl Pull {
     fn options(&self) -> PullOptions {
         PullOptions {
             platform: self.platform.clone(),
-            patience: Patience { retries: self.retry, delay: self.retry_delay },
+            patience: self.patience(Patience::default()),
             unverified: self.insecure.contains(&Insecure::ImageSignature),
+        }
+    }
+
+    /// What was said on the command line comes first.
+    fn patience(&self, otherwise: Patience) -> Patience {
+        Patience {
+            retries: self.retry.unwrap_or(otherwise.retries),
+            delay: self.retry_delay.unwrap_or(otherwise.delay),
         }
     }
 
@@ -109,9 +117,10 @@ impl Pull {
         let mut failed = Vec::new();
         for wanted in &images {
             let unverified = wanted.options.unverified || self.options().unverified;
-            let options = PullOptions { unverified, ..wanted.options.clone() };
+            let patience = self.patience(wanted.options.patience);
+            let options = PullOptions { unverified, patience, ..wanted.options.clone() };
             let pulled = self.one(store, &wanted.reference, wanted.policy, &options);
-            interruption::check()?;
+            interruption::check(interruption::FETCHING)?;
             if let Err(error) = pulled {
                 complain(&error.to_string());
                 failed.push(wanted.reference.as_str());
@@ -152,4 +161,32 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
     let delay = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     delay.ok_or_else(|| format!("“{text}” is not a number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        pull: Pull,
+    }
+
+    #[test]
+    fn what_the_command_line_says_of_retries_holds_for_declared_images_too() {
+        let declared = Patience { retries: 9, delay: Duration::from_secs(7) };
+        for (line, retries, delay) in [
+            ("--all", 9, 7),
+            ("--all --retry 0", 0, 7),
+            ("--all --retry-delay 2", 9, 2),
+            ("--all --retry 1 --retry-delay 0", 1, 0),
+        ] {
+            let pull = Line::parse_from(["pull"].into_iter().chain(line.split(' '))).pull;
+            assert_eq!(pull.patience(declared), Patience { retries, delay: Duration::from_secs(delay) }, "{line}");
+        }
+        assert_eq!(Line::parse_from(["pull", "web"]).pull.options().patience, Patience::default());
+    }
 }

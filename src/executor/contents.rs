@@ -70,6 +70,7 @@ impl Contents {
     pub fn of(scope: &Scope, name: &ContainerName) -> Result<Contents, ContentsError> {
         let written = scope.writable().join(name.as_str()).join("upper");
         let running = Started::load(scope, name).filter(Started::is_alive);
+        let in_memory = running.as_ref().is_some_and(|started| started.writes_to_memory);
         let rests = running.is_none() && made_for(scope, name).is_some();
         let _resting = rests.then(|| resting(scope, name)).transpose()?;
         let (source, unit) = match (running, made_for(scope, name)) {
@@ -78,7 +79,7 @@ impl Contents {
             (Some(_), _) | (None, None) => return Err(ContentsError::Missing(name.to_string())),
             (None, Some(made_for)) => (made_for, None),
         };
-        if !written.exists() {
+        if in_memory || !written.exists() {
             return Err(ContentsError::InMemory(name.to_string()));
         }
         if !source.starts_with("sha256:") {

@@ -98,6 +98,8 @@ pub enum StepError {
     CatchUp { unit: String, reason: String },
     #[error("standard input is no terminal; a container with tty = true is started by `berthctl run` on one")]
     NoTerminal,
+    #[error("systemd does not thaw it: {0}")]
+    Thaw(String),
     #[error("this host has no {0}")]
     Missing(&'static str),
 }
@@ -168,6 +170,7 @@ impl StepError {
             | StepError::NotTheTerminal
             | StepError::Notify(_)
             | StepError::Probe(_)
+            | StepError::Thaw(_)
             | StepError::NotRunning(_) => 1,
         }
     }

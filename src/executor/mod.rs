@@ -24,6 +24,7 @@ mod inherited;
 mod inside;
 mod interfaces;
 mod join;
+mod leftover;
 mod machined;
 mod outside;
 mod overlay;
@@ -42,12 +43,14 @@ mod sealed;
 mod start;
 mod stop;
 mod sweep;
+mod thaw;
 mod writable;
 
 pub use claim::Claim;
 pub use contents::{Contents, ContentsError, has_contents};
 pub use error::Error;
 pub use join::{Joined, Request, join};
+pub use leftover::{leftover_layers, remove_leftover};
 pub use restart::{DESCRIPTION, DROP_INS};
 pub use scoped::Caller;
 pub use stop::{Keep, NO_HANDLER, forget, tidy};
@@ -58,8 +61,8 @@ use start::Kind;
 use crate::Scope;
 use crate::config::{ContainerName, NameError};
 
-const USAGE: &str =
-    "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | sweep | bare FILE";
+const USAGE: &str = "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | thaw UNIT | sweep | \
+    bare FILE";
 
 /// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
 pub fn main() -> i32 {
@@ -76,6 +79,7 @@ pub fn main() -> i32 {
             Err(error) => Err(error),
         },
         ["stop-post", name] => named(name).and_then(|name| stop::stop_post(&scope, &name)),
+        ["thaw", unit] => thaw::thaw_if_abandoned(unit),
         ["sweep"] => {
             sweep::sweep_ended(&scope);
             Ok(())

@@ -183,6 +183,7 @@ pub fn prepare(
         started_at: 0,
         image: plan.image.clone(),
         root_directory: plan.tree().map(Path::to_owned),
+        writes_to_memory: plan.writes_to_memory(),
         user_namespace: range.as_ref().map(|range| (range.base, range.size)),
         free_range: matches!(plan.user_namespace, UserRange::Free { .. }),
         network: container.network.mode.to_string(),

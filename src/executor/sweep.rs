@@ -1,10 +1,12 @@
-//! What ended transient containers have left whose `berthctl` was killed: before they got a unit, or while it stood by.
+//! What ended transient containers have left whose `berthctl` was killed, before they got a unit or while it stood by; or
+//! that a power cut ended.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::bus::{attempt, manager};
 use super::claim::Claim;
+use super::leftover::{leftover_layers, remove_leftover};
 use super::restart::DESCRIPTION;
 use super::stop::{Keep, tidy};
 use crate::Scope;
@@ -51,6 +53,9 @@ pub fn sweep(scope: &Scope, ours: Option<&ContainerName>, age: Duration) -> Left
         if !take_back(scope, &name, &state) {
             left = Left::Something;
         }
+    }
+    for (name, _) in leftover_layers(scope).into_iter().filter(|(name, _)| Some(name) != ours) {
+        remove_leftover(scope, &name);
     }
     left
 }

@@ -51,6 +51,11 @@ pub fn made_for(directory: &Path) -> Option<String> {
     std::fs::read_to_string(directory.join(NOTE)).ok()
 }
 
+/// Whether there is anything that [`remove_fresh`] removes.
+pub fn has_fresh(directory: &Path) -> bool {
+    staged(directory).exists() || (directory.exists() && !directory.join(NOTE).exists())
+}
+
 /// Removes what a start has left, but a kept layer.
 pub fn remove_fresh(directory: &Path) -> Result<(), StepError> {
     let staged = remove_tree(&staged(directory));
@@ -64,6 +69,14 @@ pub fn remove_fresh(directory: &Path) -> Result<(), StepError> {
 fn staged(directory: &Path) -> PathBuf {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
     directory.with_file_name(format!(".{name}.new"))
+}
+
+/// The container that a directory among writable layers belongs to, by their names.
+pub fn owner(directory: &str) -> Option<&str> {
+    match directory.strip_prefix('.') {
+        Some(staged) => staged.strip_suffix(".new"),
+        None => Some(directory),
+    }
 }
 
 /// The root of an overlay is its upper directory's: that one gets the owner and mode of the root of `top`.

@@ -1,7 +1,8 @@
 //! Whether the store is what it should be: every blob hashed again, every layer unpacked again and compared.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use oci_spec::image::{ImageConfiguration, ImageManifest};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use super::error::At;
 use super::garbage::put_away;
 use super::import::{BlobSource, ImportError, Incoming, Layer, Silent};
 use super::index::{Entry, Index};
-use super::store::resolve;
+use super::turn::Turn;
 use super::{Digest, ImageRecord, Store, StoreError, durable, tree};
 
 /// One thing that is wrong.
@@ -56,7 +57,7 @@ impl Store {
         let index = Index::load(&self.oci())?;
         let mut entries: Vec<&Entry> = match images {
             [] => index.entries().iter().collect(),
-            some => some.iter().map(|image| resolve(&index, image)).collect::<Result<_, _>>()?,
+            some => some.iter().map(|image| self.meant(&index, image)).collect::<Result<_, _>>()?,
         };
         let mut manifests = HashSet::new();
         entries.retain(|entry| manifests.insert(entry.manifest));
@@ -80,15 +81,15 @@ impl Store {
 
 impl Check<'_> {
     fn image(&mut self, entry: &Entry) -> Result<(), ImportError> {
-        self.blob(entry, Part::Manifest, &entry.manifest, entry.size)?;
+        self.blob(entry, Part::Manifest, &entry.manifest, entry.size);
         let Some(manifest) = self.read::<ImageManifest>(&entry.manifest) else { return Ok(()) };
         let config = manifest.config();
         let Ok(config_digest) = config.digest().to_string().parse() else { return Ok(()) };
-        self.blob(entry, Part::Configuration, &config_digest, config.size())?;
+        self.blob(entry, Part::Configuration, &config_digest, config.size());
         let Some(config) = self.read::<ImageConfiguration>(&config_digest) else { return Ok(()) };
         for (layer, diff_id) in manifest.layers().iter().zip(config.rootfs().diff_ids()) {
             if let (Ok(digest), Ok(diff_id)) = (layer.digest().to_string().parse(), diff_id.parse()) {
-                self.blob(entry, Part::Blob, &digest, layer.size())?;
+                self.blob(entry, Part::Blob, &digest, layer.size());
                 self.layer(entry, digest, layer.size(), diff_id)?;
             }
         }
@@ -100,29 +101,50 @@ impl Check<'_> {
         serde_json::from_slice(&text).ok()
     }
 
-    fn blob(&mut self, entry: &Entry, part: Part, digest: &Digest, size: u64) -> Result<(), ImportError> {
+    fn blob(&mut self, entry: &Entry, part: Part, digest: &Digest, size: u64) {
         if self.blobs.contains_key(digest) {
-            return Ok(());
+            return;
         }
-        let problem = match self.store.blob(digest).metadata() {
-            Err(_) => "it is missing".to_owned(),
-            Ok(about) if about.len() != size => format!("it has {} bytes, not {size}", about.len()),
-            Ok(_) if self.store.is_damaged(digest)? => "its content is another".to_owned(),
-            Ok(_) => {
-                self.blobs.insert(*digest, true);
-                return Ok(());
-            }
+        let Some(problem) = self.problem(digest, Some(size)) else {
+            self.blobs.insert(*digest, true);
+            return;
         };
         let repaired = self.repair.then(|| self.refetch(entry, part, digest, size));
         self.blobs.insert(*digest, matches!(repaired, Some(Ok(()))));
         self.found(Some(entry), part, digest, problem, repaired);
-        Ok(())
+    }
+
+    /// What is wrong with a blob. One that the disk does not give is as bad as another one.
+    fn problem(&self, digest: &Digest, size: Option<u64>) -> Option<String> {
+        match self.store.blob(digest).metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some("it is missing".to_owned()),
+            Ok(about) if size.is_some_and(|size| size != about.len()) => {
+                return size.map(|size| format!("it has {} bytes, not {size}", about.len()));
+            }
+            _ => {}
+        }
+        match self.store.is_damaged(digest) {
+            Ok(false) => None,
+            Ok(true) => Some("its content is another".to_owned()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// Who fetches it at the same time, or puts it away, is waited for.
+    fn turn(&self, digest: &Digest) -> Result<Turn, String> {
+        let turn =
+            Turn::wait(self.store, digest, &AtomicBool::new(false), |_| {}).map_err(|error| error.to_string())?;
+        turn.ok_or_else(|| "interrupted".to_owned())
     }
 
     fn refetch(&mut self, entry: &Entry, part: Part, digest: &Digest, size: u64) -> Result<(), String> {
         let Some(name) = entry.name.as_deref().filter(|name| !name.starts_with("localhost/")) else {
             return Err("it was imported: import it again".to_owned());
         };
+        let _turn = self.turn(digest)?;
+        if self.problem(digest, Some(size)).is_none() {
+            return Ok(());
+        }
         let staged = self.incoming.scratch.fresh();
         let fetched = self.store.refetch(name, part == Part::Manifest, digest, size, &staged);
         fetched.map_err(|error| error.to_string())?;
@@ -144,7 +166,10 @@ impl Check<'_> {
         let open = |path: &PathBuf| std::fs::File::open(path).at("open", path);
         let problem = match place.exists() {
             false => Some("it is missing".to_owned()),
-            true => tree::difference(open(&place)?.into(), open(&model)?.into()).at("compare", &place)?,
+            true => {
+                let compared = || tree::difference(open(&place)?.into(), open(&model)?.into()).at("compare", &place);
+                compared().unwrap_or_else(|error| Some(error.to_string()))
+            }
         };
         if let Some(problem) = problem {
             let repaired = self.repair.then(|| self.store.exchange_layer(&diff_id, &model));
@@ -174,14 +199,16 @@ impl Check<'_> {
             return Ok(None);
         }
         let (model, destination) = self.incoming.fresh_destination()?;
-        let layer = Layer::of_blob(&path, BlobSource::File(path.clone()), digest, size, diff_id)?;
-        match layer.read_again(destination) {
+        let layer = Layer::of_blob(&path, BlobSource::File(path.clone()), digest, size, diff_id);
+        match layer.and_then(|layer| layer.read_again(destination)) {
             Ok(()) => Ok(Some(model)),
-            Err(error @ ImportError::DiffId { .. }) => {
+            Err(error) if error.is_about_room() || error.is_interruption() => Err(error),
+            // Nobody has such a blob that is any better.
+            Err(error) => {
                 self.found(Some(entry), Part::Layer, &diff_id, error.to_string(), None);
+                self.incoming.scratch.remove(&model).at("remove", &model)?;
                 Ok(None)
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -215,19 +242,27 @@ impl Check<'_> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let problem = match Digest::from_hex(&name) {
                 Ok(digest) if self.blobs.contains_key(&digest) => continue,
-                Ok(digest) if !self.store.is_damaged(&digest)? => continue,
-                Ok(_) => "its content is another".to_owned(),
+                Ok(digest) => match self.problem(&digest, None) {
+                    Some(problem) => problem,
+                    None => continue,
+                },
                 Err(error) => error.to_string(),
             };
-            let repaired = match self.repair {
-                true => Some(put_away(&path, &mut self.incoming.scratch).map(drop).map_err(|error| error.to_string())),
-                false => None,
-            };
+            let repaired = self.repair.then(|| self.put_away(&path, Digest::from_hex(&name).ok().as_ref()));
             let digest = format!("sha256:{name}");
             let (repaired, hindrance) = outcome(repaired);
             self.findings.push(Finding { image: None, part: Part::Blob, digest, problem, repaired, hindrance });
         }
         Ok(())
+    }
+
+    fn put_away(&mut self, path: &Path, digest: Option<&Digest>) -> Result<(), String> {
+        let _turn = digest.map(|digest| self.turn(digest)).transpose()?;
+        // By now it may be there anew, and whole.
+        if digest.is_some_and(|digest| self.problem(digest, None).is_none()) {
+            return Ok(());
+        }
+        put_away(path, &mut self.incoming.scratch).map(drop).map_err(|error| error.to_string())
     }
 
     fn found(

@@ -34,7 +34,7 @@ pub struct CollectOptions {
 #[serde(rename_all = "kebab-case")]
 pub struct Collected {
     pub kind: Kind,
-    /// An image's name or digest, a digest of a blob or layer, or a file's name.
+    /// An image's name or digest, a digest of a blob or layer, a file's name, or a container's.
     pub name: String,
     /// In bytes on the disk.
     pub size: u64,
@@ -47,6 +47,8 @@ pub enum Kind {
     Blob,
     Layer,
     Record,
+    /// What a container wrote that ended with the power.
+    Writable,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

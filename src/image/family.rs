@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::index::Index;
-use super::store::resolve;
 use super::{Digest, Store, StoreError};
 
 /// Layers that all images on them have, those that end there, and where the others part.
@@ -43,7 +42,7 @@ impl Store {
             images.push((layers, entry.name.clone().unwrap_or_else(|| entry.manifest.hex()[..12].to_owned())));
         }
         if let Some(of) = of {
-            let (_, config) = self.documents(resolve(&index, of)?)?;
+            let (_, config) = self.documents(self.meant(&index, of)?)?;
             let lowest = config.rootfs().diff_ids().first().cloned();
             images.retain(|(layers, _)| layers.first().map(|(lowest, _)| lowest.to_string()) == lowest);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags};
 
@@ -69,16 +70,15 @@ impl Store {
             for entry in index.entries() {
                 // One that is damaged may have it as well.
                 if self.files_of(entry).map_or(true, |files| files.contains(&place)) {
-                    let path = self.image_lock(&entry.manifest);
-                    let lock = open_lock(&path)?;
                     // An image of two names is locked once.
-                    if locks.iter().any(|(_, known)| *known == path) {
+                    if locks.iter().any(|(_, known)| *known == entry.manifest) {
                         continue;
                     }
-                    if !try_lock(&lock, &path)? {
-                        return Ok(Err("a container runs with it: stop that first".to_owned()));
+                    match self.lock_unused("", entry, Duration::ZERO) {
+                        Ok(lock) => locks.push((lock, entry.manifest)),
+                        Err(StoreError::InUse { holders, .. }) => return Ok(Err(runs_with_it(&holders))),
+                        Err(error) => return Err(error),
                     }
-                    locks.push((lock, path));
                 }
             }
             // The damaged one goes with what else was staged.
@@ -89,6 +89,11 @@ impl Store {
         };
         exchange().unwrap_or_else(|error: StoreError| Err(error.to_string()))
     }
+}
+
+fn runs_with_it(holders: &[String]) -> String {
+    let who = if holders.is_empty() { "a container".to_owned() } else { holders.join(", ") };
+    format!("{who} runs with it: stop that first")
 }
 
 /// A rename is done or not, a removal can be killed half-way. Tells where it went.

@@ -4,7 +4,6 @@ use oci_spec::image::{Descriptor, History};
 use serde::Serialize;
 
 use super::index::Index;
-use super::store::resolve;
 use super::{Store, StoreError};
 
 /// One step of a build, or a layer nobody has said anything of.
@@ -26,7 +25,7 @@ impl Store {
     /// The newest step first.
     pub fn history(&self, reference: &str) -> Result<Vec<HistoryStep>, StoreError> {
         let index = Index::load(&self.oci())?;
-        let (manifest, config) = self.documents(resolve(&index, reference)?)?;
+        let (manifest, config) = self.documents(self.meant(&index, reference)?)?;
         Ok(steps(config.history().as_deref().unwrap_or_default(), manifest.layers()))
     }
 }

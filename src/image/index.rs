@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Descriptor, ImageIndex, ImageIndexBuilder, MediaType};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 
 use super::error::At;
+use super::store::record_in;
 use super::{Digest, StoreError, durable};
 
 /// Full name of the image (OCI image-spec, annotations.md).
@@ -18,6 +20,8 @@ pub const CHOSEN_FROM: &str = "org.berth.chosen-from";
 pub struct Index {
     path: PathBuf,
     entries: Vec<Entry>,
+    /// They have just lost their last name.
+    nameless: Vec<Digest>,
 }
 
 /// One manifest under one name, or under none when its name moved on to another.
@@ -37,16 +41,25 @@ impl Index {
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Index { path, entries: Vec::new() });
+                return Ok(Index { path, entries: Vec::new(), nameless: Vec::new() });
             }
             Err(error) => return Err(error).at("read", &path),
         };
         let index: ImageIndex = serde_json::from_slice(&text).map_err(|error| StoreError::damaged(&path, error))?;
         let entries = index.manifests().iter().map(Entry::read).collect::<Result<_, _>>();
-        Ok(Index { entries: entries.map_err(|error| StoreError::damaged(&path, error))?, path })
+        let entries = entries.map_err(|error| StoreError::damaged(&path, error))?;
+        Ok(Index { path, entries, nameless: Vec::new() })
     }
 
+    /// From now on an image without a name ages.
     pub fn save(&self) -> Result<(), StoreError> {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let now = Timestamps { last_access: now, last_modification: now };
+        for manifest in &self.nameless {
+            let record = record_in(self.path.parent().unwrap_or(&self.path), manifest);
+            // Who cannot be given a new time is merely collected sooner.
+            let _ = utimensat(CWD, &record, &now, AtFlags::SYMLINK_NOFOLLOW);
+        }
         let descriptors: Vec<Descriptor> = self.entries.iter().map(Entry::descriptor).collect();
         let index = ImageIndexBuilder::default()
             .schema_version(2u32)
@@ -91,6 +104,7 @@ impl Index {
 
     fn add_nameless(&mut self, entry: Entry) {
         if !self.entries.iter().any(|known| known.manifest == entry.manifest) {
+            self.nameless.push(entry.manifest);
             self.entries.push(entry);
         }
     }

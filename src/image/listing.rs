@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::error::At;
 use super::index::{Entry, Index};
-use super::store::resolve;
 use super::{ImageRecord, Store, StoreError};
 
 /// One line of `image list`.
@@ -74,7 +73,7 @@ impl Store {
 
     pub fn inspect(&self, reference: &str) -> Result<ImageDetails, StoreError> {
         let index = Index::load(&self.oci())?;
-        let entry = resolve(&index, reference)?;
+        let entry = self.meant(&index, reference)?;
         let (manifest, config) = self.documents(entry)?;
         Ok(ImageDetails {
             names: index.names_of(&entry.manifest),

@@ -59,5 +59,6 @@ pub use removal::Removed;
 pub use save::SaveFormat;
 pub use scratch::abandon_scratch;
 pub use store::Store;
+pub use tree::disk_usage;
 pub use unpack::{NameError, Problem, UnpackError, unpack_bytes};
 pub use usage::{ImageUsage, Usage};

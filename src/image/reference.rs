@@ -76,12 +76,8 @@ impl Reference {
         Reference { tag: None, digest: Some(digest), ..self.clone() }
     }
 
-    /// What an image imported under this name is called: `web` is `localhost/web:latest`.
-    pub fn imported_name(&self) -> String {
-        self.named(self.host.as_deref().unwrap_or("localhost"), &self.path)
-    }
-
-    /// What an image of the store is called that a person gives this name: the first one it is looked up by.
+    /// What an image is called that a person or its archive gives this name, `localhost/web:latest` for `web`: the first
+    /// one it is looked up by.
     pub fn given_name(&self) -> String {
         self.candidates().swap_remove(0)
     }
@@ -232,7 +228,9 @@ mod tests {
         assert_eq!(candidates("docker.io/nginx"), ["docker.io/library/nginx:latest"]);
         assert_eq!(candidates("ghcr.io:443/a/b"), ["ghcr.io:443/a/b:latest"]);
         assert_eq!(candidates("localhost:5000/b:x"), ["localhost:5000/b:x"]);
-        assert_eq!("web".parse::<Reference>().unwrap().imported_name(), "localhost/web:latest");
+        for (name, given) in [("web", "localhost/web:latest"), ("docker.io/web:1", "docker.io/library/web:1")] {
+            assert_eq!(name.parse::<Reference>().unwrap().given_name(), given);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::error::At;
 use super::index::{Entry, Index};
 use super::scratch::Scratch;
-use super::store::{is_name, open_lock, resolve, try_lock};
+use super::store::{open_lock, try_lock};
 use super::{Digest, Store, StoreError};
 use crate::machine::{RELEASE, Started};
 
@@ -33,9 +33,9 @@ impl Store {
         self.prepare()?;
         let lock = self.lock()?;
         let mut index = Index::load(&self.oci())?;
-        let entry = resolve(&index, reference)?.clone();
+        let entry = self.meant(&index, reference)?.clone();
         let names = index.names_of(&entry.manifest);
-        if names.len() > 1 && !is_name(&index, reference) {
+        if names.len() > 1 && !self.is_name(&index, reference) {
             return Err(StoreError::SeveralNames { reference: reference.to_owned(), names });
         }
         if names.len() > 1 {
@@ -44,7 +44,7 @@ impl Store {
             index.save()?;
             return Ok(Removed { name: Some(name), manifest: None });
         }
-        let image_lock = self.lock_for_removal(reference, &entry)?;
+        let image_lock = self.lock_unused(reference, &entry, RELEASE)?;
         let files = self.own_files(&entry);
         let mut trash = Scratch::new(self)?;
         self.forget(&mut index, &entry.manifest)?;
@@ -64,7 +64,7 @@ impl Store {
         let (mut removed, mut files, mut trash) = (Vec::new(), HashSet::new(), Scratch::new(self)?);
         for entry in nameless {
             let own = self.own_files(&entry);
-            match self.lock_for_removal("", &entry) {
+            match self.lock_unused("", &entry, RELEASE) {
                 Ok(_image_lock) => self.forget(&mut index, &entry.manifest)?,
                 Err(StoreError::InUse { .. }) => continue,
                 Err(error) => return Err(error),
@@ -83,12 +83,18 @@ impl Store {
         self.files_of(entry).unwrap_or_else(|_| least()).into_iter().collect()
     }
 
-    fn lock_for_removal(&self, reference: &str, entry: &Entry) -> Result<OwnedFd, StoreError> {
+    /// The image's lock, once no container runs with it; one that is ending is waited for.
+    pub(super) fn lock_unused(
+        &self,
+        reference: &str,
+        entry: &Entry,
+        patience: Duration,
+    ) -> Result<OwnedFd, StoreError> {
         let path = self.image_lock(&entry.manifest);
         let lock = open_lock(&path)?;
         let manifest = entry.manifest.to_string();
         let uses = |started: &Started| started.image.as_ref().is_some_and(|(_, used)| *used == manifest);
-        let deadline = Instant::now() + RELEASE;
+        let deadline = Instant::now() + patience;
         loop {
             let free = try_lock(&lock, &path)?;
             let started = Started::all(self.scope()).into_iter().filter(uses);

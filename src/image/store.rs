@@ -38,6 +38,11 @@ impl Store {
         resolve(index, reference).or_else(|error| self.led_to(index, reference).ok_or(error))
     }
 
+    /// Whether it is by a name, of its own or one that leads to it, rather than by an id that a word finds something.
+    pub(super) fn is_name(&self, index: &Index, text: &str) -> bool {
+        is_name(index, text) || (resolve(index, text).is_err() && self.led_to(index, text).is_some())
+    }
+
     /// Whether what is found by this word is there by an id, or by a name that no registry gave it.
     pub(super) fn is_own(&self, reference: &str) -> bool {
         let Ok(index) = Index::load(&self.oci()) else { return false };
@@ -101,11 +106,11 @@ impl Store {
     }
 
     pub(super) fn records(&self) -> PathBuf {
-        self.oci().join("records")
+        records_in(&self.oci())
     }
 
     pub(super) fn record_path(&self, manifest: &Digest) -> PathBuf {
-        self.records().join(format!("{}.json", manifest.hex()))
+        record_in(&self.oci(), manifest)
     }
 
     /// Not the record itself: a lock must outlive every rename.
@@ -153,6 +158,15 @@ impl Store {
     }
 }
 
+/// Of the OCI image layout there.
+pub(super) fn record_in(oci: &Path, manifest: &Digest) -> PathBuf {
+    records_in(oci).join(format!("{}.json", manifest.hex()))
+}
+
+fn records_in(oci: &Path) -> PathBuf {
+    oci.join("records")
+}
+
 /// Opens a lock file, making it where it is missing.
 pub(super) fn open_lock(path: &Path) -> Result<OwnedFd, StoreError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -177,7 +191,7 @@ pub(super) fn try_lock(lock: &OwnedFd, path: &Path) -> Result<bool, StoreError> 
 }
 
 /// What a person's word stands for: a name exactly, a short name's candidates, an id's first digits.
-pub(super) fn resolve<'a>(index: &'a Index, text: &str) -> Result<&'a Entry, StoreError> {
+fn resolve<'a>(index: &'a Index, text: &str) -> Result<&'a Entry, StoreError> {
     if let Some(entry) = index.named(text) {
         return Ok(entry);
     }
@@ -191,8 +205,8 @@ pub(super) fn resolve<'a>(index: &'a Index, text: &str) -> Result<&'a Entry, Sto
     }
 }
 
-/// Whether it is by its name, rather than by an id, that a person's word finds something.
-pub(super) fn is_name(index: &Index, text: &str) -> bool {
+/// The same, but for names that only lead to one.
+fn is_name(index: &Index, text: &str) -> bool {
     let by_name = || text.parse().is_ok_and(|reference| by_reference(index, &reference).is_some());
     index.named(text).is_some() || by_name()
 }

@@ -1,7 +1,6 @@
 //! A second name for an image.
 
 use super::index::{Entry, Index};
-use super::store::resolve;
 use super::{Reference, ReferenceError, Store, StoreError};
 
 impl Store {
@@ -11,7 +10,7 @@ impl Store {
         self.prepare()?;
         let _lock = self.lock()?;
         let mut index = Index::load(&self.oci())?;
-        let entry = resolve(&index, image)?.clone();
+        let entry = self.meant(&index, image)?.clone();
         index.tie(Entry { name: Some(full.clone()), ..entry });
         index.save()?;
         Ok(full)

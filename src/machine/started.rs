@@ -30,6 +30,9 @@ pub struct Started {
     /// As typed in the TOML, and the manifest's digest; none for a directory tree.
     pub image: Option<(String, String)>,
     pub root_directory: Option<PathBuf>,
+    /// What it writes is nowhere on a disk, whatever an earlier start has left there.
+    #[serde(default)]
+    pub writes_to_memory: bool,
     /// First host id and size of the user namespace's range.
     pub user_namespace: Option<(u32, u32)>,
     /// The range was picked for this start, and is locked while it runs.

@@ -84,6 +84,11 @@ impl Plan {
         })
     }
 
+    /// Whether nothing that it writes into its root reaches a disk.
+    pub fn writes_to_memory(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Root { writable: WritableLayer::Memory, .. }))
+    }
+
     fn ready_by(notify: Notify) -> bool {
         notify == Notify::Container
     }

@@ -131,6 +131,96 @@ fn a_commit_that_is_interrupted_leaves_the_container_running_and_the_store_as_it
     host.run("berthctl stop interrupted").ok();
 }
 
+/// A container that has written more than can ever be read.
+fn run_endless(host: &Host, name: &str) {
+    import(host, &format!("{name}-base"));
+    let script = "truncate -s 900G /endless; touch /ready; sleep 1000";
+    host.run(&format!("berthctl run -d --name {name} {name}-base -- sh -c '{script}'")).ok();
+    wait_until_ready(host, name);
+}
+
+fn becomes(host: &Host, name: &str, state: &str) {
+    let unit = format!("berth-run-{name}.service");
+    eventually(|| match host.show(&unit, "FreezerState") {
+        found if found.trim() == state => Ok(()),
+        other => Err(format!("{other}, not {state}")),
+    });
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_commit_that_is_killed_leaves_the_container_running() {
+    let host = &Host::boot("bereft");
+    run_endless(host, "bereft");
+    // With all that is in its session.
+    host.run(
+        "systemd-run -q --unit=bereft-commit -p KillMode=control-group berthctl image commit bereft bereft-result",
+    )
+    .ok();
+    becomes(host, "bereft", "frozen");
+    host.run("systemctl kill -s KILL --kill-whom=all bereft-commit").ok();
+    becomes(host, "bereft", "running");
+    assert_eq!(host.run("berthctl exec bereft -- echo goes on").ok(), "goes on");
+    eventually(|| match host.run("systemctl list-units --plain --no-legend 'berth-thaw-*' | grep bereft").stdout {
+        left if left.is_empty() => Ok(()),
+        left => Err(left),
+    });
+    host.run("systemctl reset-failed bereft-commit; berthctl stop bereft").ok();
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_commit_waits_for_another_one_of_the_same_container() {
+    let host = &Host::boot("wanted");
+    run_endless(host, "wanted");
+    let commit = "berthctl image commit -q wanted wanted-result";
+    host.run(&format!("systemd-run -q --unit=wanted-first {commit}")).ok();
+    becomes(host, "wanted", "frozen");
+    host.run(&format!("systemd-run -q --unit=wanted-second {commit}")).ok();
+    let second = host.show("wanted-second", "MainPID");
+    // Either it waits for its turn or it reads.
+    host.run(&format!(
+        "until grep -q -- '-> FLOCK .* {second} ' /proc/locks || ls -d /var/lib/berth/incoming/{second}-*; do sleep 0.02; done"
+    ))
+    .ok();
+    assert_eq!(host.run(&format!("ls -d /var/lib/berth/incoming/{second}-*")).stdout, "");
+    host.run("systemctl stop wanted-first").ok();
+    becomes(host, "wanted", "frozen");
+    host.run("systemctl kill -s KILL wanted-second").ok();
+    becomes(host, "wanted", "running");
+    host.run("systemctl reset-failed wanted-first wanted-second; berthctl stop wanted").ok();
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn what_is_interrupted_on_its_way_out_or_in_leaves_nothing_half_done() {
+    let host = Host::boot("interrupted");
+    let archives = "set -e; mkdir /srv/out; cd /srv; head -c 3000000 /dev/urandom >large
+        tar -c large | berthctl image import -q - cut; berthctl image save cut -o whole.tar; head -c 2000000 whole.tar >half.tar";
+    host.run(archives).ok();
+    // Whoever opens the largest blob waits for ever.
+    host.run("cd /var/lib/berth/oci/blobs/sha256; blob=$(ls -S | head -1); mv $blob /srv/layer; mkfifo -m 600 $blob")
+        .ok();
+    for (verb, unfinished, code) in [
+        ("save cut --format oci-dir -o /srv/out/dir", "/srv/out/.dir.*.new/blobs", 130),
+        ("save cut -o /srv/out/archive", "/proc/$going/fd/*", 143),
+    ] {
+        let signal = if code == 130 { "INT" } else { "TERM" };
+        let script = format!(
+            "berthctl image {verb} 2>/srv/said & going=$!
+            until ls -l {unfinished} 2>/dev/null | grep -q .; do sleep 0.02; done
+            until [ \"$(cat /proc/$going/wchan)\" = wait_for_partner ]; do sleep 0.02; done
+            kill -{signal} $going; wait $going; echo $?; cat /srv/said; ls -A /srv/out"
+        );
+        assert_eq!(host.run(&script).ok(), format!("{code}\nberthctl: interrupted"), "{verb}");
+    }
+    let load = "mkfifo /srv/slow; (cat /srv/half.tar; exec sleep 1000) >/srv/slow & feeds=$!
+        berthctl image load -q </srv/slow 2>/srv/said & going=$!
+        until ls -d /var/lib/berth/incoming/$going-* 2>/dev/null; do sleep 0.02; done >/dev/null
+        kill -INT $going; wait $going; echo $?; kill $feeds; cat /srv/said; ls -A /var/lib/berth/incoming";
+    assert_eq!(host.run(load).ok(), "130\nberthctl: interrupted; what was finished is kept for the next try");
+}
+
 #[test]
 #[ignore = "host ring: make check"]
 fn verbs_on_images_say_what_they_cannot_do() {
@@ -139,12 +229,15 @@ fn verbs_on_images_say_what_they_cannot_do() {
     let container = host.declare_shell("told-tree", "", "touch /ready; sleep 1000");
     container.start();
     wait_until_ready(host, "told-tree");
-    let memory =
-        host.declare("told-memory", "image = \"told\"\nvolatile = \"overlay\"\ncommand = [\"/bin/sleep\", \"1000\"]\n");
+    // What an earlier start has kept is not what this one writes.
+    let sleep = "image = \"told\"\ninit = true\ncommand = [\"/bin/sleep\", \"1000\"]\n";
+    host.declare("told-memory", &format!("{sleep}ephemeral = false\n")).start().stop();
+    let memory = host.declare("told-memory", &format!("{sleep}volatile = \"overlay\"\n"));
     memory.start();
     for (verb, expected) in [
         ("commit told-tree new", "is of a directory tree, not of an image: berthctl image export told-tree | "),
         ("commit nobody new", "container “nobody” does not run, and nothing that it wrote was kept"),
+        ("commit told-memory new", "container “told-memory” keeps what it writes in memory"),
         ("diff told-memory", "container “told-memory” keeps what it writes in memory"),
         ("export nobody", "image “nobody” is not in the store"),
         ("save --format oci-dir told", "a directory needs a name: --output DIRECTORY"),

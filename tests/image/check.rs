@@ -1,12 +1,13 @@
 //! What a check of the store finds, and what it makes right.
 
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use berth::image::{Finding, Part};
 
 use crate::Place;
-use crate::archive::{Archive, Layout, layer};
+use crate::archive::{Archive, Layout, digest, layer};
 
 /// An image of one layer, and where that is.
 fn import(place: &Place) -> PathBuf {
@@ -28,7 +29,7 @@ fn blob(place: &Place, digest: &str) -> PathBuf {
 
 #[test]
 fn every_change_of_a_layer_is_found_and_repaired() {
-    type Change = fn(&std::path::Path);
+    type Change = fn(&Path);
     let changes: [(&str, Change); 8] = [
         ("/dir/file: its content is another", |layer| std::fs::write(layer.join("dir/file"), "CONTENT").unwrap()),
         ("/dir/file: its size is 4, not 7", |layer| std::fs::write(layer.join("dir/file"), "four").unwrap()),
@@ -133,4 +134,109 @@ fn room_is_told_by_who_takes_it() {
     let once = usage.images.iter().map(|it| it.own_blobs + it.own_layers).sum::<u64>();
     let shared = usage.images[0].shared_blobs + usage.images[0].shared_layers;
     assert_eq!(usage.total, once + shared + usage.writable["web"] + usage.unnamed_blobs);
+}
+
+/// Puts `content` in the place of the image's only layer blob, as if it had been announced.
+fn swap_layer_blob(place: &Place, content: &[u8]) {
+    let oci = place.scope().store.join("oci");
+    let read = |path: &Path| serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).unwrap()).unwrap();
+    let mut index = read(&oci.join("index.json"));
+    let old = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let mut manifest = read(&blob(place, &old));
+    std::fs::write(blob(place, &digest(content)), content).unwrap();
+    manifest["layers"][0]["digest"] = digest(content).into();
+    manifest["layers"][0]["size"] = content.len().into();
+    let text = manifest.to_string();
+    let new = digest(text.as_bytes());
+    std::fs::write(blob(place, &new), &text).unwrap();
+    index["manifests"][0]["digest"] = new.clone().into();
+    index["manifests"][0]["size"] = text.len().into();
+    std::fs::write(oci.join("index.json"), index.to_string()).unwrap();
+    let record = |manifest: &str| oci.join("records").join(format!("{}.json", &manifest[7..]));
+    let text = std::fs::read_to_string(record(&old)).unwrap();
+    std::fs::write(record(&new), text.replace(&old, &new)).unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_is_one_finding_and_the_check_goes_on() {
+    let place = Place::empty();
+    import(&place);
+    swap_layer_blob(&place, b"\x1f\x8b no gzip after all");
+    let archive = Archive::new().file("of-two", "content");
+    let two = place.file("two.tar", &Layout::new("two:1", &[layer(archive)]).archive());
+    let two = place.import_file(&two, None).unwrap().remove(0).record;
+    std::fs::write(place.scope().layer(&two.layers[0]).join("of-two"), "CONTENT").unwrap();
+    // As much as an error of the disk: it is opened, and cannot be read.
+    let unreadable = blob(&place, &"0".repeat(64));
+    std::fs::create_dir(&unreadable).unwrap();
+    let expected = [
+        (Part::Layer, Some("localhost/one:1"), "cannot be decompressed (gzip)"),
+        (Part::Layer, Some("localhost/two:1"), "/of-two: its content is another"),
+        (Part::Blob, None, "cannot read"),
+    ];
+    let found = check(&place, false);
+    let told = |part| found.iter().filter(move |it: &&Finding| it.part == part);
+    for (part, image, problem) in expected {
+        let is_it = |it: &Finding| it.image.as_deref() == image && it.problem.contains(problem);
+        assert!(told(part).any(is_it), "{image:?}: {problem}: {found:?}");
+    }
+    let repaired: Vec<_> = check(&place, true).into_iter().filter(|it| it.repaired).map(|it| it.digest).collect();
+    assert!(repaired.contains(&two.layers[0]) && !unreadable.exists(), "{repaired:?}");
+    let left = check(&place, false);
+    assert_eq!((left.len(), left[0].image.as_deref()), (1, Some("localhost/one:1")), "{left:?}");
+}
+
+#[test]
+fn a_container_that_outlived_its_lock_keeps_its_layer() {
+    let place = Place::empty();
+    let layer = import(&place);
+    let manifest = place.store().find("one:1").unwrap().manifest;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let start: u64 = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
+    let started = serde_json::json!({
+        "name": "lockless", "unit": "berth-run-lockless.scope", "cgroup": "/", "leader": std::process::id(),
+        "leader_start": start, "started_at": 0, "image": ["one:1", manifest], "root_directory": null,
+        "user_namespace": null, "free_range": false, "network": "none", "init": false, "sources": [], "reload": null,
+        "process": {
+            "argv": [], "environment": [], "working_directory": "/", "user": null, "groups": [], "umask": 0,
+            "capabilities": 0, "ambient": 0, "no_new_privileges": true, "seccomp": "default", "apparmor": null,
+            "selinux_label": null, "rlimits": [],
+        },
+    });
+    let state = place.scope().container_states().join("lockless");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(state.join("started.json"), started.to_string()).unwrap();
+    std::fs::write(layer.join("dir/file"), "CONTENT").unwrap();
+    let held = check(&place, true);
+    assert_eq!(held[0].hindrance.as_deref(), Some("lockless runs with it: stop that first"), "{held:?}");
+    std::fs::remove_dir_all(&state).unwrap();
+    assert!(check(&place, true)[0].repaired);
+}
+
+#[test]
+fn a_blob_that_somebody_fetches_is_not_put_away_under_their_hands() {
+    let place = Place::empty();
+    import(&place);
+    let whole = b"a blob of a pull under way";
+    let (path, turn) = (blob(&place, &digest(whole)), place.scope().store.join("incoming").join(&digest(whole)[7..]));
+    std::fs::write(&path, "half of it").unwrap();
+    let mut written = std::fs::File::options().write(true).open(&path).unwrap();
+    let fetches = std::fs::File::create(&turn).unwrap();
+    fetches.lock().unwrap();
+    std::thread::scope(|threads| {
+        let checks = threads.spawn(|| place.store().check(&[], true).unwrap());
+        let opened = || {
+            let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            open.filter(|open| std::fs::read_link(open.path()).is_ok_and(|to| to == turn)).count()
+        };
+        // Until it waits for its turn.
+        while opened() < 2 && !checks.is_finished() {
+            std::thread::yield_now();
+        }
+        written.write_all(whole).unwrap();
+        std::fs::remove_file(&turn).unwrap();
+        drop(fetches);
+        checks.join().unwrap();
+    });
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
 }

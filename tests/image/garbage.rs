@@ -1,5 +1,7 @@
 //! What the collection of garbage takes and what it leaves.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use berth::image::{CollectOptions, Collection, Kind};
@@ -77,6 +79,36 @@ fn an_image_that_lost_its_name_goes_once_nothing_needs_it() {
     assert_eq!(place.store().collect(&ANY_AGE).unwrap().collected[0].name, old.manifest);
     assert_eq!(names(&place), ["localhost/one:1"]);
     assert_eq!((place.layers().len(), place.blobs().len()), (2, 4));
+}
+
+/// When a file was put there or last changed.
+fn changed(path: &Path) -> (i64, i64) {
+    let about = path.metadata().unwrap();
+    (about.ctime(), about.ctime_nsec())
+}
+
+#[test]
+fn an_image_ages_from_when_it_lost_its_name() {
+    for lose in [(|place| import(place, "one:1", "new")) as fn(&Place), |place| {
+        drop(place.store().tag("two:1", "one:1").unwrap())
+    }] {
+        let place = Place::empty();
+        import(&place, "one:1", "old");
+        import(&place, "two:1", "two");
+        let old = place.store().find("one:1").unwrap().manifest;
+        let record = place.scope().store.join("oci/records").join(format!("{}.json", &old[7..]));
+        // By the clock that files have their times from, which ticks seldom.
+        let tick = || changed(&place.file("tick", b""));
+        let imported = tick();
+        while tick() <= imported {}
+        assert!(changed(&record) <= imported);
+        lose(&place);
+        assert!(changed(&record) > imported);
+        // One that has another name does not age, and is written to as little.
+        let two = place.store().find("two:1").unwrap().manifest;
+        let record = place.scope().store.join("oci/records").join(format!("{}.json", &two[7..]));
+        assert!(changed(&record) <= imported);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Names given to images that are there, and what is told of how images came to be.
 
-use berth::image::{Family, StoreError};
+use berth::image::{Family, SaveFormat, StoreError};
 use serde_json::json;
 
 use crate::Place;
@@ -31,6 +31,51 @@ fn a_tag_is_one_more_name_and_takes_it_from_whoever_had_it() {
     assert!(store.list().unwrap().iter().any(|row| row.name.is_none() && row.manifest == one));
     store.tag(&one, "again").unwrap();
     assert!(store.list().unwrap().iter().all(|row| row.name.is_some()));
+}
+
+#[test]
+fn an_import_is_found_by_the_name_it_was_given_or_has() {
+    let place = Place::empty();
+    let layout = Layout::new("docker.io/own:1", &[layer(Archive::new().file("a", "a"))]);
+    let file = place.file("image.tar", &layout.archive());
+    for (given, name) in [
+        (Some("docker.io/web"), "docker.io/library/web:latest"),
+        (Some("index.docker.io/a/b:2"), "docker.io/a/b:2"),
+        (None, "docker.io/library/own:1"),
+    ] {
+        let imported = place.import_file(&file, given).unwrap().remove(0);
+        assert_eq!(imported.name, name);
+        for word in [given.unwrap_or("docker.io/own:1"), name] {
+            assert_eq!(place.store().find(word).unwrap().manifest, imported.record.manifest, "{word}");
+        }
+    }
+    let root = place.file("root.tar", &Archive::new().file("etc", "").end());
+    let imported = place.import_file(&root, Some("docker.io/root")).unwrap().remove(0);
+    assert_eq!(place.store().find("docker.io/root").unwrap(), imported.record);
+    let with_digest = format!("web@{}", imported.record.manifest);
+    let refused = place.import_file(&root, Some(&with_digest)).unwrap_err().to_string();
+    assert!(refused.ends_with("a digest is what an image has, not what it can be called"), "{refused}");
+}
+
+#[test]
+fn what_a_container_would_start_from_is_meant_by_every_verb() {
+    let place = Place::empty();
+    let id = import(&place, "quay.io/x/db:1", &["a"]);
+    let settings = place.scope().shared_settings();
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::write(settings.join("registries.conf"), "[aliases]\n\"short\" = \"quay.io/x/db\"\n").unwrap();
+    let store = place.store();
+    assert_eq!(store.find("short:1").unwrap().manifest, id);
+    assert_eq!(store.inspect("short:1").unwrap().names, ["quay.io/x/db:1"]);
+    assert_eq!(store.history("short:1").unwrap().len(), store.history(&id).unwrap().len());
+    assert!(store.check(&["short:1".into()], false).unwrap().is_empty());
+    let saved = place.path().join("saved");
+    store.save(&["short:1".into()], SaveFormat::OciDirectory, &saved).unwrap();
+    assert!(std::fs::read_to_string(saved.join("index.json")).unwrap().contains("quay.io/x/db:1"));
+    store.tag("short:1", "other").unwrap();
+    assert_eq!(store.remove("short:1").unwrap().name.as_deref(), Some("quay.io/x/db:1"));
+    assert!(store.remove("short:1").is_err());
+    assert_eq!(store.find("other").unwrap().manifest, id);
 }
 
 #[test]

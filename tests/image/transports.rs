@@ -80,6 +80,30 @@ fn a_tag_alone_is_added_to_the_name_of_the_file() {
 }
 
 #[test]
+fn of_several_images_without_a_name_only_the_one_for_this_machine_is_meant() {
+    let place = Place::empty();
+    let at = place.path().display();
+    let mut files = Vec::new();
+    let of = |name: &str| [layer(Archive::new().file("name", name))];
+    let mut all = [("other", "s390x"), ("ours", host()), ("same", host())]
+        .map(|(name, architecture)| manifest(&mut files, &of(name), architecture));
+    Layout::with_index(files.clone(), all[..2].to_vec()).write(&place.path().join("platforms"));
+    assert_eq!(pull(&place, &format!("oci:{at}/platforms")).unwrap().0, "localhost/platforms:latest");
+    assert_eq!(content(&place, "platforms"), "ours");
+    all.iter_mut().for_each(|manifest| drop(manifest.as_object_mut().unwrap().remove("platform")));
+    Layout::with_index(files, all[1..].to_vec()).write(&place.path().join("several"));
+    let error = pull(&place, &format!("oci:{at}/several")).unwrap_err();
+    let expected = "several holds 2 images without a name, so none of them can be meant: give them names there, \
+        org.opencontainers.image.ref.name in index.json";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+/// This machine's architecture, as Go calls it.
+fn host() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
+}
+
+#[test]
 fn what_does_not_lie_there_or_is_of_another_kind_is_one_error() {
     let place = Place::empty();
     saved(&place);

@@ -26,9 +26,9 @@ pub struct Check {
 impl Check {
     /// 1 where something is wrong and stays so.
     pub fn carry_out(self, store: &Store) -> Result<i32, Failure> {
-        interruption::heed()?;
+        interruption::heed(interruption::FETCHING)?;
         let findings = store.check(&self.images, self.repair);
-        interruption::check()?;
+        interruption::check(interruption::FETCHING)?;
         let findings = findings?;
         self.listing.print(&findings, |it| it.image.as_deref().unwrap_or(&it.digest), table, "problems")?;
         Ok(if findings.iter().all(|finding| finding.repaired) { 0 } else { FAILED })

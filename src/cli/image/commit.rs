@@ -1,20 +1,17 @@
 //! `image commit`: what a container has written, as an image.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use clap::{ArgAction, Args};
-use nix::sys::signal::{SigSet, Signal};
 
 use super::super::complete;
 use super::super::failure::Failure;
-use super::super::target::with_systemd;
+use super::standstill::frozen;
 use super::{ImportProgress, print_imported};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::Contents;
 use crate::image::{CommitOptions, ConfigChange, Store};
-use crate::machine::is_frozen;
 
 /// Make an image of what a container has written
 ///
@@ -60,41 +57,10 @@ impl Commit {
         let read =
             |stop: &AtomicBool| Ok(store.commit((base, &contents.written), &self.name, &options, stop, &progress)?);
         let committed = match contents.unit.as_ref().filter(|_| self.pause) {
-            Some(unit) => frozen(scope, unit, read)?,
+            Some(unit) => frozen(scope, (&self.container, unit), read)?,
             None => read(&AtomicBool::new(false))?,
         };
         print_imported(&[committed.finish()?]);
         Ok(0)
     }
-}
-
-/// Does something while nothing of the unit moves. A signal only makes it end early: nobody else would let the unit go on.
-fn frozen<T>(scope: &Scope, unit: &str, act: impl FnOnce(&AtomicBool) -> Result<T, Failure>) -> Result<T, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let all = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE];
-    let signals: SigSet = all.into_iter().collect();
-    // Before there is any other thread, which would take them.
-    signals.thread_block()?;
-    let told = stop.clone();
-    std::thread::spawn(move || {
-        while signals.wait().is_ok() {
-            told.store(true, Ordering::Relaxed);
-        }
-    });
-    with_systemd(scope, async |systemd| {
-        let group =
-            systemd.properties(unit).await?.remove("ControlGroup").and_then(|group| String::try_from(group).ok());
-        if group.is_some_and(|group| is_frozen(&group)) {
-            return act(&stop);
-        }
-        // One that took too long may be frozen all the same.
-        let done = match systemd.freeze(unit).await {
-            Ok(()) => act(&stop),
-            Err(error) => Err(error.into()),
-        };
-        let thawed = systemd.thaw(unit).await;
-        let done = done?;
-        thawed?;
-        Ok(done)
-    })
 }

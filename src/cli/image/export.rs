@@ -8,6 +8,7 @@ use super::super::complete;
 use super::super::failure::Failure;
 use super::super::output::Accepted;
 use super::contents::Meant;
+use super::interruption;
 use super::save::not_a_terminal;
 use crate::Scope;
 use crate::image::Store;
@@ -30,8 +31,11 @@ pub struct Export {
 impl Export {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         not_a_terminal(&self.output)?;
+        interruption::heed(interruption::WRITING)?;
         let meant = Meant::by(scope, &self.source)?;
-        Store::open(scope).export(&meant.trees(), &self.output)?;
+        let exported = Store::open(scope).export(&meant.trees(), &self.output);
+        interruption::check(interruption::WRITING)?;
+        exported?;
         Ok(0)
     }
 }

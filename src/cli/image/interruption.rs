@@ -1,4 +1,5 @@
-//! Ctrl-C during an import or a pull: what is staged goes, what is finished stays for the next try.
+//! Ctrl-C during an import or a pull: what is staged goes, what is finished stays for the next try. And while something
+//! is written for a person: what is not whole goes.
 
 use std::os::fd::AsFd;
 
@@ -12,9 +13,14 @@ use crate::image::{abandon_scratch, interrupt, interrupted};
 /// In milliseconds: whoever waits for a silent registry does not see the flag.
 const PATIENCE: u16 = 2000;
 
-/// From now on SIGINT and SIGTERM end what this process fetches, soon or, at the second one, at once. Called before
+/// What is told of an import or a pull.
+pub const FETCHING: &str = "interrupted; what was finished is kept for the next try";
+/// Of an archive or a directory on its way to a person.
+pub const WRITING: &str = "interrupted";
+
+/// From now on SIGINT and SIGTERM end what this process does, soon or, at the second one, at once. Called before
 /// there are other threads.
-pub fn heed() -> std::io::Result<()> {
+pub fn heed(told: &'static str) -> std::io::Result<()> {
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
     signals.thread_block()?;
     let pending = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
@@ -24,7 +30,7 @@ pub fn heed() -> std::io::Result<()> {
         interrupt(signal);
         let _ = poll(&mut [PollFd::new(pending.as_fd(), PollFlags::POLLIN)], PollTimeout::from(PATIENCE));
         abandon_scratch();
-        let Failure { code, text } = failure(signal);
+        let Failure { code, text } = failure(signal, told);
         eprintln!("berthctl: {text}");
         std::process::exit(code.unwrap_or(1));
     });
@@ -32,10 +38,10 @@ pub fn heed() -> std::io::Result<()> {
 }
 
 /// How a verb ends that was interrupted, whatever it says itself.
-pub fn check() -> Result<(), Failure> {
-    interrupted().map_or(Ok(()), |signal| Err(failure(signal)))
+pub fn check(told: &'static str) -> Result<(), Failure> {
+    interrupted().map_or(Ok(()), |signal| Err(failure(signal, told)))
 }
 
-fn failure(signal: i32) -> Failure {
-    Failure::with_code(128 + signal, "interrupted; what was finished is kept for the next try")
+fn failure(signal: i32, told: &str) -> Failure {
+    Failure::with_code(128 + signal, told)
 }

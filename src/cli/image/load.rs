@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::super::failure::Failure;
-use super::{ImportProgress, print_imported};
+use super::{ImportProgress, interruption, print_imported};
 use crate::image::Store;
 
 /// Bring in every image of an archive, under its own names
@@ -21,7 +21,10 @@ pub struct Load {
 
 impl Load {
     pub fn carry_out(self, store: &Store) -> Result<i32, Failure> {
-        print_imported(&store.load(&self.input, &ImportProgress::new(self.quiet))?);
+        interruption::heed(interruption::FETCHING)?;
+        let loaded = store.load(&self.input, &ImportProgress::new(self.quiet));
+        interruption::check(interruption::FETCHING)?;
+        print_imported(&loaded?);
         Ok(0)
     }
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::super::complete;
 use super::super::failure::{Failure, USAGE};
 use super::super::output::Accepted;
+use super::interruption;
 use crate::image::{SaveFormat, Store};
 
 /// Write images to an archive, names, layers and all
@@ -48,7 +49,10 @@ impl Save {
             Format::OciDir => SaveFormat::OciDirectory,
         };
         not_a_terminal(&self.output)?;
-        store.save(&self.images, format, &self.output)?;
+        interruption::heed(interruption::WRITING)?;
+        let saved = store.save(&self.images, format, &self.output);
+        interruption::check(interruption::WRITING)?;
+        saved?;
         Ok(0)
     }
 }

@@ -4,6 +4,7 @@ mod change;
 mod configuration;
 mod conveyor;
 mod layer;
+mod template;
 
 use std::io::BufWriter;
 use std::path::Path;
@@ -15,7 +16,6 @@ use super::import::layout::{digest_of, json};
 use super::import::manifest::{self, KeptLayer};
 use super::import::{BlobSource, ImportError, Imported, Incoming, Layer, Progress};
 use super::index::Index;
-use super::store::resolve;
 use super::{Digest, ImageRecord, Store, StoreError};
 
 pub use change::{ChangeError, ConfigChange};
@@ -51,7 +51,7 @@ impl Store {
         let name = self.name_given(name)?;
         let mut incoming = Incoming::new(self, progress)?;
         let index = Index::load(&self.oci())?;
-        let (manifest, _) = self.documents(resolve(&index, &base.manifest)?)?;
+        let (manifest, _) = self.documents(self.meant(&index, &base.manifest)?)?;
         let path = self.blob(&digest_of(manifest.config())?);
         let text = std::fs::read(&path).at("read", &path)?;
 

@@ -34,7 +34,7 @@ pub fn import(
         return Err(ImportError::Nothing);
     }
     let names = |saved: &Saved| saved.repo_tags.clone().unwrap_or_default();
-    let saved = naming.choose(saved, names)?;
+    let saved = naming.only(naming.choose(saved, names)?)?;
     let all: Vec<String> = saved.iter().flat_map(names).collect();
     let mut imported = Vec::new();
     // Of all images: a layer's file may be in its place in the store once it has been read.
@@ -50,7 +50,7 @@ pub fn import(
                 if saved.len() > 1 && !own.iter().any(is_it) {
                     continue;
                 }
-                vec![given.imported_name()]
+                vec![given.given_name()]
             }
         };
         imported.extend(import_image(files, image, names, wanted, (&mut known, into))?);

@@ -46,6 +46,11 @@ pub enum ImportError {
     Several(Vec<String>),
     #[error("{what} holds several images; say which one: {what}:TAG; there are {}", .there.join(", "))]
     TagNeeded { what: String, there: Vec<String> },
+    #[error(
+        "{what} holds {count} images without a name, so none of them can be meant: give them names there, \
+         org.opencontainers.image.ref.name in index.json"
+    )]
+    Nameless { what: String, count: usize },
     #[error("{what}: no image there is called “{tag}”; there {}", what_there_is(.there, "none with a name"))]
     NoSuchTag { what: String, tag: String, there: Vec<String> },
     #[error("{what} is a directory, not an archive; oci:{what} names it")]
@@ -64,6 +69,20 @@ impl ImportError {
             ImportError::Read { source, .. } => source.get_ref().is_some_and(|inner| inner.is::<Interrupted>()),
             _ => false,
         }
+    }
+
+    /// Whether the store has no room for what is read, or takes nothing at all: nothing is wrong with what is read.
+    pub fn is_about_room(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let kind = error.downcast_ref::<IoError>().map(IoError::kind);
+            if matches!(kind, Some(StorageFull | QuotaExceeded | ReadOnlyFilesystem)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 }
 

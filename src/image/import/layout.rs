@@ -62,12 +62,13 @@ fn named(
     {
         manifests = vec![wanted.unwrap_or(&Wanted::host()).choose(&manifests)?.clone()];
     }
+    let manifests = naming.only(manifests)?;
     let Some(given) = &naming.given else {
         let name = |manifest: Descriptor| Ok((naming.of_archive(own(&manifest).as_deref())?, manifest));
         return manifests.into_iter().map(name).collect();
     };
     if let [_] = manifests.as_slice() {
-        return Ok(manifests.into_iter().map(|only| (given.imported_name(), only)).collect());
+        return Ok(manifests.into_iter().map(|only| (given.given_name(), only)).collect());
     }
     let names: Vec<_> = manifests.iter().filter_map(own).collect();
     let known = |manifest: &Descriptor| {
@@ -75,7 +76,7 @@ fn named(
         own.is_some_and(|own| given.candidates().contains(&own))
     };
     match manifests.into_iter().find(known) {
-        Some(manifest) => Ok(vec![(given.imported_name(), manifest)]),
+        Some(manifest) => Ok(vec![(given.given_name(), manifest)]),
         None => Err(ImportError::Several(names)),
     }
 }

@@ -19,6 +19,7 @@ mod transport;
 
 use std::path::Path;
 
+pub(super) use error::go_on;
 pub use error::{Amount, ImportError, Interrupted};
 pub use incoming::{BlobSource, Incoming, Layer, platform_of, process_defaults};
 pub use origin::{Announced, Opened, Origin};
@@ -26,7 +27,7 @@ pub use progress::{Progress, Reading, Silent};
 pub(super) use settling::adopt;
 pub use transport::Transport;
 
-use super::{ImageRecord, Reference, Store};
+use super::{ImageRecord, Reference, ReferenceError, Store};
 use compression::Compression;
 use files::Files;
 use platform::Wanted;
@@ -163,7 +164,12 @@ enum Choice {
 
 impl Naming {
     fn new(file: &Path, options: &ImportOptions) -> Result<Naming, ImportError> {
-        let given = options.name.as_deref().map(str::parse).transpose()?;
+        let given: Option<Reference> = options.name.as_deref().map(str::parse).transpose()?;
+        if let Some(name) =
+            options.name.as_ref().filter(|_| given.as_ref().is_some_and(|given| given.digest().is_some()))
+        {
+            return Err(ReferenceError::GivenDigest(name.clone()).into());
+        }
         let what = file.display().to_string();
         let name = file.file_name().filter(|_| what != "-").map(|name| name.to_string_lossy().into_owned());
         let stem = name.map(|name| {
@@ -182,12 +188,23 @@ impl Naming {
         let Choice::One(tag) = &self.choice else { return Ok(all) };
         let there = all.iter().flat_map(&own).collect();
         match tag {
-            None if all.len() > 1 => Err(ImportError::TagNeeded { what: self.what.clone(), there }),
+            // Those without a name may be one for several platforms.
+            None if all.len() > 1 && all.iter().any(|one| !own(one).is_empty()) => {
+                Err(ImportError::TagNeeded { what: self.what.clone(), there })
+            }
             None => Ok(all),
             Some(tag) => match all.iter().position(|one| own(one).iter().any(|own| self.is_called(own, tag))) {
                 Some(found) => Ok(vec![all.swap_remove(found)]),
                 None => Err(ImportError::NoSuchTag { what: self.what.clone(), tag: tag.clone(), there }),
             },
+        }
+    }
+
+    /// Of several that are left the one that is meant cannot be told by any name.
+    fn only<T>(&self, all: Vec<T>) -> Result<Vec<T>, ImportError> {
+        match self.choice {
+            Choice::One(_) if all.len() > 1 => Err(ImportError::Nameless { what: self.what.clone(), count: all.len() }),
+            _ => Ok(all),
         }
     }
 
@@ -199,18 +216,18 @@ impl Naming {
 
     /// The name an image gets that is the only one: what the person said, or else its own.
     fn of_only(&self, own: Option<&str>) -> Result<String, ImportError> {
-        self.given.as_ref().map_or_else(|| self.of_archive(own), |given| Ok(given.imported_name()))
+        self.given.as_ref().map_or_else(|| self.of_archive(own), |given| Ok(given.given_name()))
     }
 
     /// The full name of an image that calls itself `own`: a whole name, only a tag, or nothing.
     fn of_archive(&self, own: Option<&str>) -> Result<String, ImportError> {
         if let Some(own) = own.filter(|own| own.contains(['/', ':'])) {
-            return Ok(own.parse::<Reference>()?.imported_name());
+            return Ok(own.parse::<Reference>()?.given_name());
         }
         let needed = || ImportError::NameNeeded { what: self.what.clone() };
         let stem = self.stem.as_deref().ok_or_else(needed)?;
         let tagged = own.and_then(|tag| format!("{stem}:{tag}").parse::<Reference>().ok());
         let reference = tagged.or_else(|| stem.parse().ok()).ok_or_else(needed)?;
-        Ok(reference.imported_name())
+        Ok(reference.given_name())
     }
 }

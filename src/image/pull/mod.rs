@@ -4,6 +4,7 @@ pub(super) mod document;
 mod error;
 mod news;
 mod origin;
+mod places;
 mod policy;
 mod refetch;
 mod remote;
@@ -16,7 +17,7 @@ use super::import::platform::Wanted;
 use super::import::{Imported, Incoming, Progress, Transport};
 use super::index::{Entry, Index};
 use super::trust::{Candidate, FullName, Requirement, Trust, Verified};
-use super::{Digest, Logins, Patience, Reference, Registries, Repository, Store, Whereabouts};
+use super::{Digest, Patience, Reference, Registries, Store};
 use crate::Scope;
 use origin::RegistryOrigin;
 use signatures::Signatures;
@@ -49,10 +50,7 @@ impl Store {
         }
         let parsed: Reference = reference.parse()?;
         let wanted = wanted(reference, options.platform.as_deref())?;
-        let registries = Registries::of(self.scope())?;
-        let logins = Logins::of(self.scope(), registries.credential_helpers());
-        let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options, wanted.as_ref())?;
-        let name = full_name(&whereabouts.repository, &parsed);
+        let (name, origin) = self.locate(&parsed, options, wanted.as_ref())?;
         let wrong = |source| PullError::Image { name: name.clone(), source };
 
         let top = origin.top().map_err(wrong)?;
@@ -100,33 +98,25 @@ impl Store {
         Ok(requirement.verify(&candidate, &source)?)
     }
 
-    /// The first place that has the image, in the order the settings say.
+    /// The first place that has the image, in the order the settings say, and the image's full name.
     fn locate(
         &self,
         reference: &Reference,
-        registries: &Registries,
-        logins: &Logins,
         options: &PullOptions,
         platform: Option<&Wanted>,
-    ) -> Result<(Whereabouts, RegistryOrigin<'_>), PullError> {
+    ) -> Result<(String, RegistryOrigin<'_>), PullError> {
         let index = Index::load(&self.oci())?;
+        let registries = Registries::of(self.scope())?;
         let tag = reference.tag().unwrap_or("latest").to_owned();
         let wanted = reference.digest().map_or(tag, Digest::to_string);
-        let mut failures = Vec::new();
-        for whereabouts in registries.resolve(reference)? {
-            let name = full_name(&whereabouts.repository, reference);
+        let places = registries.resolve(reference)?.into_iter().flat_map(|found| {
+            let name = full_name(&found.repository, reference);
+            found.places.into_iter().map(move |place| (place, name.clone()))
+        });
+        self.first_answer((reference, &registries), places, options.patience, |repository, name: String| {
             let known = index.named(&name).filter(|entry| self.is_for(entry, platform));
-            for place in &whereabouts.places {
-                let certificates = certificate_directories(self.scope());
-                let found = Repository::new(place.clone(), logins, certificates, options.patience)
-                    .and_then(|repository| RegistryOrigin::find(self, repository, &wanted, known));
-                match found {
-                    Ok(origin) => return Ok((whereabouts, origin)),
-                    Err(error) => failures.push(error),
-                }
-            }
-        }
-        Err(PullError::Nowhere { name: reference.to_string(), failures })
+            Ok((name, RegistryOrigin::find(self, repository, &wanted, known)?))
+        })
     }
 
     fn is_for(&self, entry: &Entry, platform: Option<&Wanted>) -> bool {

@@ -1,15 +1,25 @@
 //! One blob of an image again, from where the image came: its digest says that it is the same.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use super::super::digest::Hasher;
 use super::super::error::At;
-use super::super::{Digest, Logins, Patience, Reference, Registries, RegistryError, Repository, Store};
-use super::{PullError, certificate_directories};
+use super::super::{Digest, Patience, Reference, Registries, RegistryError, Repository, Store, StoreError};
+use super::PullError;
 
 /// Never set: what nobody stops.
 static GO_ON: AtomicBool = AtomicBool::new(false);
+
+/// What is asked for, and where it goes.
+struct Wanted<'a> {
+    is_manifest: bool,
+    digest: &'a Digest,
+    size: u64,
+    into: &'a Path,
+}
 
 impl Store {
     /// Writes it to a new file, verified.
@@ -23,41 +33,47 @@ impl Store {
     ) -> Result<(), PullError> {
         let reference: Reference = name.parse()?;
         let registries = Registries::of(self.scope())?;
-        let logins = Logins::of(self.scope(), registries.credential_helpers());
-        let mut failures = Vec::new();
-        for place in registries.resolve(&reference)?.into_iter().flat_map(|whereabouts| whereabouts.places) {
-            let certificates = certificate_directories(self.scope());
-            let repository = match Repository::new(place, &logins, certificates, Patience::default()) {
-                Ok(repository) => repository,
-                Err(error) => {
-                    failures.push(error);
-                    continue;
-                }
-            };
-            let fetched = match is_manifest {
-                true => repository.manifest(&digest.to_string()).map(|document| std::fs::write(into, document.text)),
-                // One byte more than announced is enough to be wrong.
-                false => {
-                    repository.blob(digest, size, &GO_ON).map(|stream| write(stream.take(size.saturating_add(1)), into))
-                }
-            };
-            match fetched {
-                Ok(written) => {
-                    let found = written.and_then(|()| Digest::of_stream(std::fs::File::open(into)?));
-                    match found.at("write", into)? {
-                        found if found == *digest => return Ok(()),
-                        found => {
-                            failures.push(RegistryError::Digest { what: name.to_owned(), expected: *digest, found });
-                        }
-                    }
-                }
-                Err(error) => failures.push(error),
-            }
-        }
-        Err(PullError::Nowhere { name: name.to_owned(), failures })
+        let places = registries.resolve(&reference)?.into_iter().flat_map(|found| found.places);
+        let wanted = Wanted { is_manifest, digest, size, into };
+        let places = places.map(|place| (place, ()));
+        let ask = |from: Repository, ()| wanted.fetch(&from);
+        Ok(self.first_answer((&reference, &registries), places, Patience::default(), ask)??)
     }
 }
 
-fn write(mut stream: impl Read, into: &Path) -> std::io::Result<()> {
-    std::io::copy(&mut stream, &mut std::fs::File::create(into)?).map(drop)
+impl Wanted<'_> {
+    /// The outer failure is the registry's, after which another may do; the inner one is ours.
+    fn fetch(&self, from: &Repository) -> Result<Result<(), StoreError>, RegistryError> {
+        let what = self.digest.to_string();
+        let stream: Box<dyn Read> = match self.is_manifest {
+            true => Box::new(std::io::Cursor::new(from.manifest(&what)?.text)),
+            // One byte more than announced is enough to be wrong.
+            false => Box::new(from.blob(self.digest, self.size, &GO_ON)?.take(self.size.saturating_add(1))),
+        };
+        let broken =
+            |error: std::io::Error| RegistryError::Connection { url: what.clone(), problem: error.to_string() };
+        match self.write(stream).map_err(broken)? {
+            Ok(found) if found == *self.digest => Ok(Ok(())),
+            Ok(found) => Err(RegistryError::Digest { what, expected: *self.digest, found }),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn write(&self, mut stream: impl Read) -> std::io::Result<Result<Digest, StoreError>> {
+        let mut file = match File::create(self.into).at("create", self.into) {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (mut hasher, mut piece) = (Hasher::default(), vec![0; 1 << 17]);
+        loop {
+            let bytes = stream.read(&mut piece)?;
+            if bytes == 0 {
+                return Ok(Ok(hasher.finish().0));
+            }
+            hasher.update(&piece[..bytes]);
+            if let Err(error) = file.write_all(&piece[..bytes]).at("write", self.into) {
+                return Ok(Err(error));
+            }
+        }
+    }
 }

@@ -9,8 +9,8 @@ use super::super::import::layout::{choose, digest_of, is_note, json};
 use super::super::import::platform::show;
 use super::super::import::{Origin, platform_of, process_defaults};
 use super::super::listing::{Blob, blobs};
-use super::super::{Digest, Logins, ProcessDefaults, Reference, Registries, Repository, Store};
-use super::{PullError, PullOptions, certificate_directories, full_name, wanted};
+use super::super::{Digest, ProcessDefaults, Reference, Registries, Store};
+use super::{PullError, PullOptions, wanted};
 
 /// An image at a registry.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,10 +46,7 @@ impl Store {
     pub fn inspect_remote(&self, reference: &str, options: &PullOptions) -> Result<RemoteDetails, PullError> {
         let parsed: Reference = reference.parse()?;
         let wanted = wanted(reference, options.platform.as_deref())?;
-        let registries = Registries::of(self.scope())?;
-        let logins = Logins::of(self.scope(), registries.credential_helpers());
-        let (whereabouts, origin) = self.locate(&parsed, &registries, &logins, options, wanted.as_ref())?;
-        let name = full_name(&whereabouts.repository, &parsed);
+        let (name, origin) = self.locate(&parsed, options, wanted.as_ref())?;
         let wrong = |source| PullError::Image { name: name.clone(), source };
         let top = origin.top().map_err(wrong)?;
         let (descriptor, _) = choose(&origin, &top, wanted.as_ref()).map_err(wrong)?;
@@ -83,18 +80,10 @@ impl Store {
     pub fn tags(&self, name: &str, options: &PullOptions) -> Result<Vec<String>, PullError> {
         let parsed: Reference = name.parse()?;
         let registries = Registries::of(self.scope())?;
-        let logins = Logins::of(self.scope(), registries.credential_helpers());
-        let mut failures = Vec::new();
         // The registry's own word first: its mirrors, which come before it, may have a part of it.
-        for place in registries.resolve(&parsed)?.into_iter().flat_map(|found| found.places.into_iter().rev()) {
-            let certificates = certificate_directories(self.scope());
-            let repository = Repository::new(place, &logins, certificates, options.patience);
-            match repository.and_then(|repository| repository.tags()) {
-                Ok(tags) => return Ok(tags),
-                Err(error) => failures.push(error),
-            }
-        }
-        Err(PullError::Nowhere { name: parsed.to_string(), failures })
+        let places = registries.resolve(&parsed)?.into_iter().flat_map(|found| found.places.into_iter().rev());
+        let places = places.map(|place| (place, ()));
+        self.first_answer((&parsed, &registries), places, options.patience, |repository, ()| repository.tags())
     }
 }
 

@@ -11,7 +11,6 @@ use oci_spec::image::ImageManifest;
 
 use super::index::{Entry, Index};
 use super::registry::Arrival;
-use super::store::resolve;
 use super::{
     Digest, Logins, Patience, Place, Progress, Reference, Registries, Repository, Store, StoreError,
     certificate_directories,
@@ -52,7 +51,7 @@ impl Store {
         progress: &dyn Progress,
     ) -> Result<Pushed, PushError> {
         let index = Index::load(&self.oci())?;
-        let entry = resolve(&index, image)?;
+        let entry = self.meant(&index, image)?;
         let _stays = self.lock_image(&self.record(&entry.manifest)?)?;
         let name = destination.or(entry.name.as_deref());
         let name = name.ok_or_else(|| PushError::NoName { image: image.to_owned() })?;

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::super::digest::Hasher;
 use super::super::error::At;
 use super::super::import::compression::Compression;
+use super::super::import::go_on;
 use super::super::{Digest, Store, StoreError};
 use super::sink::Sink;
 use super::{Chosen, digest_in};
@@ -60,7 +61,7 @@ fn unpacked(blob: &Path, diff_id: &Digest, to: &mut Sink) -> Result<(), StoreErr
     let mut content = decoded(blob)?;
     let mut piece = vec![0; 1 << 17];
     loop {
-        match content.read(&mut piece).at("unpack", blob)? {
+        match go_on().and_then(|()| content.read(&mut piece)).at("unpack", blob)? {
             0 => break,
             bytes => hasher.update(&piece[..bytes]),
         }

@@ -8,6 +8,7 @@ use oci_spec::image::{Descriptor, ImageIndexBuilder, MediaType};
 
 use super::super::digest::Hasher;
 use super::super::error::At;
+use super::super::import::go_on;
 use super::super::import::layout::CONTAINERD_NAME;
 use super::super::store::LAYOUT;
 use super::super::{Digest, Store, StoreError};
@@ -88,6 +89,7 @@ struct Hashed<'a, R> {
 
 impl<R: Read> Read for Hashed<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        go_on()?;
         let bytes = self.input.read(into)?;
         self.hasher.update(&into[..bytes]);
         Ok(bytes)

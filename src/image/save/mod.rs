@@ -10,7 +10,6 @@ use std::path::Path;
 use oci_spec::image::{ImageConfiguration, ImageManifest};
 
 use super::index::{Entry, Index};
-use super::store::{is_name, resolve};
 use super::{Digest, Store, StoreError};
 use sink::Sink;
 
@@ -53,8 +52,8 @@ impl Store {
         let index = Index::load(&self.oci())?;
         let mut chosen: Vec<Chosen> = Vec::with_capacity(images.len());
         for image in images {
-            let entry = resolve(&index, image)?;
-            let name = entry.name.clone().filter(|_| is_name(&index, image));
+            let entry = self.meant(&index, image)?;
+            let name = entry.name.clone().filter(|_| self.is_name(&index, image));
             let entry = Entry { name, chosen_from: None, ..entry.clone() };
             if chosen.iter().any(|known| known.entry == entry) {
                 continue;

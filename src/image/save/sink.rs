@@ -5,18 +5,16 @@ use std::io::{BufWriter, IntoInnerError, Read};
 use std::path::{Path, PathBuf};
 
 use super::super::StoreError;
-use super::super::delivery::{Delivery, beside};
+use super::super::delivery::{Delivery, Unfinished};
 use super::super::durable::sync_directory;
 use super::super::error::At;
 use super::super::pack::{Head, Writer};
 
 pub enum Sink {
     Archive(Writer<BufWriter<Delivery>>, PathBuf),
-    Directory(Staged, PathBuf),
+    /// It goes unless it is renamed.
+    Directory(Unfinished, PathBuf),
 }
-
-/// A directory that goes unless it is renamed.
-pub struct Staged(PathBuf);
 
 impl Sink {
     pub fn archive(to: &Path) -> Result<Sink, StoreError> {
@@ -30,18 +28,18 @@ impl Sink {
         if std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(std::io::Error::from(std::io::ErrorKind::DirectoryNotEmpty)).at("write to", to);
         }
-        let unfinished = beside(to);
-        std::fs::create_dir(&unfinished).at("make the directory", &unfinished)?;
-        Ok(Sink::Directory(Staged(unfinished), to.to_owned()))
+        let unfinished = Unfinished::beside(to);
+        std::fs::create_dir(unfinished.path()).at("make the directory", unfinished.path())?;
+        Ok(Sink::Directory(unfinished, to.to_owned()))
     }
 
     /// A file of `size` bytes.
     pub fn file(&mut self, name: &str, size: u64, mut content: impl Read) -> Result<(), StoreError> {
         match self {
             Sink::Archive(archive, path) => archive.file(&Head::plain(name, size), content).at("write", path),
-            Sink::Directory(Staged(unfinished), _) => {
-                let path = unfinished.join(name);
-                let parent = path.parent().unwrap_or(unfinished);
+            Sink::Directory(unfinished, _) => {
+                let path = unfinished.path().join(name);
+                let parent = path.parent().unwrap_or(unfinished.path());
                 DirBuilder::new().recursive(true).create(parent).at("make the directory", parent)?;
                 let mut file = File::create(&path).at("create", &path)?;
                 std::io::copy(&mut content, &mut file).at("write", &path).map(drop)
@@ -55,19 +53,13 @@ impl Sink {
                 let written = archive.end().at("write", &path)?.into_inner();
                 written.map_err(IntoInnerError::into_error).at("write", &path)?.finish()
             }
-            Sink::Directory(staged, path) => {
-                let directory = File::open(&staged.0).at("open", &staged.0)?;
-                rustix::fs::syncfs(&directory).at("sync", &staged.0)?;
-                std::fs::rename(&staged.0, &path).at("rename", &staged.0)?;
+            Sink::Directory(unfinished, path) => {
+                let staged = unfinished.path();
+                let directory = File::open(staged).at("open", staged)?;
+                rustix::fs::syncfs(&directory).at("sync", staged)?;
+                std::fs::rename(staged, &path).at("rename", staged)?;
                 sync_directory(path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")))
             }
         }
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // Ours alone; it is no longer there once it is renamed.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

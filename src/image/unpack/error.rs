@@ -11,7 +11,11 @@ pub enum UnpackError {
     #[error("no tar header at byte {offset}: {problem}")]
     Header { offset: u64, problem: &'static str },
     #[error("entry “{name}”: {problem}")]
-    Entry { name: String, problem: Problem },
+    Entry {
+        name: String,
+        #[source]
+        problem: Problem,
+    },
     #[error("the archive has more than {0} entries")]
     Entries(u64),
     #[error("cannot prepare the layer's root: {0}")]
