@@ -111,6 +111,10 @@ fn directories_as_skopeo_writes_them_are_pulled_and_checked() {
     let pulled = pull(&place, &reference).unwrap();
     assert_eq!(pulled, ("localhost/flat:latest".into(), format!("sha256:{}", raw.trim())));
     assert_eq!(content(&place, "flat"), "web:1");
+    let loaded = place.store().load(&flat, &Silent).unwrap();
+    assert_eq!((&loaded[0].name, &loaded[0].record.manifest), (&pulled.0, &pulled.1));
+    assert_eq!(place.import_file(&flat, Some("given:2")).unwrap()[0].name, "localhost/given:2");
+    place.store().remove("given:2").unwrap();
 
     let mut files = Vec::new();
     let architectures = ["riscv64", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }];

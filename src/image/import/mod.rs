@@ -4,6 +4,7 @@ pub(super) mod compression;
 mod docker;
 mod error;
 mod files;
+mod flat;
 mod incoming;
 mod layers;
 pub(super) mod layout;
@@ -48,7 +49,8 @@ pub struct Imported {
 }
 
 impl Store {
-    /// Imports a root file system's archive, an OCI layout (a directory or an archive) or a `docker save` archive.
+    /// Imports a root file system's archive, an OCI layout (a directory or an archive), a `docker save` archive or a
+    /// directory as `podman save --format docker-dir` writes it.
     /// `-` is standard input. Nothing of it is visible before all of it is there.
     pub fn import(
         &self,
@@ -82,6 +84,7 @@ impl Store {
         let mut incoming = Incoming::new(self, progress)?;
         let imported = match source {
             Source::Layout(files) => layout::import(&files, naming, wanted.as_ref(), &mut incoming)?,
+            Source::Flat(files) => flat::import(files, naming, wanted.as_ref(), &mut incoming)?,
             Source::Stream(stream) => match stream.format {
                 Format::Image => {
                     let what = stream.what.clone();
