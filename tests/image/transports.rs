@@ -60,6 +60,24 @@ fn of_a_layout_or_an_archive_the_image_with_the_tag_is_pulled() {
 }
 
 #[test]
+fn of_the_names_of_one_image_only_the_one_that_was_asked_for_comes_in() {
+    let (place, other) = (Place::empty(), Place::empty());
+    let file = other.file("image.tar", &Layout::new("web:1", &[layer(Archive::new().file("name", "web"))]).archive());
+    other.import_file(&file, None).unwrap();
+    other.store().tag("web:1", "quay.io/x/also:2").unwrap();
+    let names = ["web:1", "quay.io/x/also:2"].map(str::to_owned);
+    for (kind, format) in [("docker-archive", SaveFormat::DockerArchive), ("oci-archive", SaveFormat::OciArchive)] {
+        let archive = place.path().join(kind);
+        other.store().save(&names, format, &archive).unwrap();
+        for name in ["localhost/web:1", "quay.io/x/also:2"] {
+            assert_eq!(pull(&place, &format!("{kind}:{}:{name}", archive.display())).unwrap().0, name);
+            assert_eq!(place.store().list().unwrap().len(), 1, "{kind}: {name}");
+            place.store().remove(name).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_tag_alone_is_added_to_the_name_of_the_file() {
     let place = Place::empty();
     let layout = Layout::new("1.27", &[layer(Archive::new().file("name", "x"))]);

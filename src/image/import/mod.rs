@@ -192,6 +192,14 @@ impl Naming {
         }
     }
 
+    /// Of the names of an image that is wanted, those by which it is.
+    fn wants(&self, own: &str) -> bool {
+        match &self.choice {
+            Choice::One(Some(tag)) => self.is_called(own, tag),
+            Choice::One(None) | Choice::All => true,
+        }
+    }
+
     /// Word by word, or where both are names, as the same name in full.
     fn is_called(&self, own: &str, tag: &str) -> bool {
         let full = |text: &str| text.parse::<Reference>().ok().map(|reference| reference.candidates());
