@@ -1,7 +1,9 @@
 //! `berthctl pull` from Debian's docker-registry, filled by skopeo: plain, over TLS, with basic auth, with a token server.
 
+mod archives;
 mod hostile;
 mod lasting;
+mod peers;
 mod pushing;
 mod remote;
 mod starting;
