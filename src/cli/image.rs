@@ -50,8 +50,8 @@ pub enum Image {
 
 /// Import a root file system or an image
 ///
-/// A tar of a root file system, an OCI layout (a directory or a tar of it), or what `docker save` writes; plain or
-/// compressed with gzip, zstd or xz.
+/// A tar of a root file system or of an OCI layout, or one that `docker save` writes, plain or compressed with gzip,
+/// zstd or xz; or a directory: an OCI layout, or what skopeo calls dir:.
 #[derive(Debug, Args)]
 pub struct Import {
     /// os/arch of an image for several; ours where none is given

@@ -1,9 +1,12 @@
 //! `berthctl pull` from Debian's docker-registry, filled by skopeo: plain, over TLS, with basic auth, with a token server.
 
+mod archives;
 mod hostile;
 mod lasting;
+mod peers;
 mod pushing;
 mod remote;
+mod signing;
 mod starting;
 
 use std::sync::OnceLock;
@@ -248,89 +251,4 @@ fn the_environment_s_proxy_is_the_way_to_a_registry() {
     host.run(&format!("{trusted} NO_PROXY=.test {PULL} beyond.test:5002/open/proxied")).exits(1);
     let wrong = host.run(&format!("HTTPS_PROXY=ftp://a:secret@b {PULL} beyond.test:5002/open/proxied"));
     assert!(wrong.stderr.contains("HTTPS_PROXY") && !wrong.stderr.contains("secret"), "{}", wrong.stderr);
-}
-
-#[test]
-#[ignore = "host ring: make check"]
-fn only_what_a_trusted_key_has_signed_comes_in_and_the_record_says_which() {
-    let host = registries();
-    for name in ["signed/right", "signed/wrong", "signed/not"] {
-        host.push(name, 2, "amd64", PLAIN, &format!("localhost:5000/{name}:1"));
-    }
-    host.run(
-        "set -e; cd /srv/reg; export COSIGN_PASSWORD=
-        for key in ours theirs; do cosign generate-key-pair --output-key-prefix $key >/dev/null 2>&1; done
-        sign() {
-            digest=$(skopeo inspect --tls-verify=false --format '{{.Digest}}' docker://localhost:5000/$2:1)
-            cosign sign --yes --tlog-upload=false --allow-http-registry --allow-insecure-registry --key $1.key localhost:5000/$2@$digest >&2
-        }
-        sign ours signed/right; sign theirs signed/wrong
-        berthctl trust add localhost:5000/signed ours.pub",
-    )
-    .ok();
-    host.run("berthctl pull localhost:5000/signed/right:1").ok();
-    assert_eq!(host.run("berthctl run localhost:5000/signed/right:1").ok(), "signed/right amd64 1");
-    let inspected = host.run("berthctl image inspect localhost:5000/signed/right:1").ok();
-    assert!(inspected.contains("cosign") && inspected.contains("trust/localhost"), "{inspected}");
-    for name in ["signed/wrong", "signed/not"] {
-        let refused = host.run(&format!("berthctl pull localhost:5000/{name}:1"));
-        assert!(refused.stderr.contains("berthctl trust"), "{refused:?}");
-        refused.exits(1);
-        host.run(&format!("berthctl image inspect localhost:5000/{name}:1")).exits(1);
-    }
-    // Another image under the signed one's name, with the signature that was made for the one before.
-    host.push("signed/swapped", 2, "amd64", PLAIN, "localhost:5000/signed/swapped:1");
-    let swap = "set -e; of() { skopeo inspect --tls-verify=false --format '{{.Digest}}' docker://localhost:5000/signed/$1:1; }
-        from=$(of right) to=$(of swapped)
-        skopeo copy -q --src-tls-verify=false --dest-tls-verify=false docker://localhost:5000/signed/right:${from/:/-}.sig \
-            docker://localhost:5000/signed/swapped:${to/:/-}.sig
-        berthctl pull localhost:5000/signed/swapped:1";
-    let swapped = host.run(swap);
-    assert!(swapped.stderr.contains("is for sha256:"), "{swapped:?}");
-    swapped.exits(1);
-    host.run("berthctl trust allow localhost:5000/signed/not && berthctl pull localhost:5000/signed/not:1").ok();
-    host.run("berthctl trust remove localhost:5000/signed; berthctl trust remove localhost:5000/signed/not").ok();
-}
-
-/// The shared policy and signatures of skopeo's own making (containers-signature(5)), beside the registry.
-#[test]
-#[ignore = "host ring: make check"]
-fn a_simple_signature_lets_in_the_image_it_names_and_no_other() {
-    let host = Host::boot("simple-signing");
-    host.write("/srv/reg/image.py", include_str!("pull/image.py"));
-    host.write("/srv/reg/tokens.py", include_str!("pull/tokens.py"));
-    host.run(include_str!("pull/registries.sh")).ok();
-    let policy = r#"{"default": [{"type": "reject"}], "transports": {"docker": {
-        "localhost:5000/simple": [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/srv/reg/signer.gpg"}]}}}"#;
-    host.run(
-        "set -e; cd /srv/reg; mkdir -p signatures /etc/containers/registries.d
-        gpg --batch --quiet --passphrase '' --quick-generate-key signer@tests rsa2048 sign never
-        gpg --export signer@tests >signer.gpg
-        printf 'docker:\\n  localhost:5000/simple:\\n    lookaside: file:///srv/reg/signatures\\n' >/etc/containers/registries.d/simple.yaml",
-    )
-    .ok();
-    for name in ["simple/right", "simple/moved", "simple/not", "other/name"] {
-        let options = if name == "simple/right" { "--dest-tls-verify=false --sign-by signer@tests" } else { PLAIN };
-        // All are the same image: only the name tells them apart.
-        host.run(&format!(
-            "set -e; cd /srv/reg; [ -d images/simple ] || python3 image.py images/simple simple 2
-            skopeo copy -q {options} oci:images/simple:latest docker://localhost:5000/{name}:1 >&2"
-        ))
-        .ok();
-    }
-    host.run("cd /srv/reg/signatures/simple && cp -r right@* $(ls -d right@* | sed s/right/moved/)").ok();
-    host.write("/etc/containers/policy.json", policy);
-    host.run("berthctl pull localhost:5000/simple/right:1").ok();
-    assert_eq!(host.run("berthctl run localhost:5000/simple/right:1").ok(), "simple amd64 1");
-    let inspected = host.run("berthctl image inspect localhost:5000/simple/right:1").ok();
-    let key =
-        host.run("gpg --with-colons --list-keys signer@tests | awk -F: '/^fpr/ { print tolower($10); exit }'").ok();
-    assert!(inspected.to_lowercase().contains(&key), "{key}: {inspected}");
-    for (name, reason) in
-        [("simple/moved", "localhost:5000/simple/right:1"), ("simple/not", "signature"), ("other/name", "reject")]
-    {
-        let refused = host.run(&format!("berthctl pull localhost:5000/{name}:1"));
-        assert!(refused.stderr.contains(reason), "{refused:?}");
-        refused.exits(1);
-    }
 }

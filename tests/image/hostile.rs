@@ -162,7 +162,7 @@ fn what_is_no_archive_is_told_so() {
     }
     let place = Place::empty();
     let error = place.import_file(place.path(), Some("x")).unwrap_err().to_string();
-    assert!(error.contains("a directory without `oci-layout`"), "{error}");
+    assert!(error.contains("a directory without `oci-layout` or `manifest.json` is no image"), "{error}");
 }
 
 #[test]
@@ -196,8 +196,10 @@ fn a_layout_directory_cannot_make_us_read_the_host() {
     Layout::new("x:1", &[layer(Archive::new().file("a", ""))]).write(&directory);
     std::fs::remove_file(directory.join("index.json")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", directory.join("index.json")).unwrap();
-    let error = place.import_file(&directory, None).unwrap_err().to_string();
-    assert!(error.contains("without `oci-layout`"), "{error}");
+    let refused = || place.import_file(&directory, None).unwrap_err().to_string();
+    assert!(refused().contains("without `oci-layout` or `manifest.json`"), "{}", refused());
+    std::os::unix::fs::symlink("/etc/passwd", directory.join("manifest.json")).unwrap();
+    assert!(refused().contains("without `oci-layout` or `manifest.json`"), "{}", refused());
 }
 
 #[test]

@@ -60,6 +60,24 @@ fn of_a_layout_or_an_archive_the_image_with_the_tag_is_pulled() {
 }
 
 #[test]
+fn of_the_names_of_one_image_only_the_one_that_was_asked_for_comes_in() {
+    let (place, other) = (Place::empty(), Place::empty());
+    let file = other.file("image.tar", &Layout::new("web:1", &[layer(Archive::new().file("name", "web"))]).archive());
+    other.import_file(&file, None).unwrap();
+    other.store().tag("web:1", "quay.io/x/also:2").unwrap();
+    let names = ["web:1", "quay.io/x/also:2"].map(str::to_owned);
+    for (kind, format) in [("docker-archive", SaveFormat::DockerArchive), ("oci-archive", SaveFormat::OciArchive)] {
+        let archive = place.path().join(kind);
+        other.store().save(&names, format, &archive).unwrap();
+        for name in ["localhost/web:1", "quay.io/x/also:2"] {
+            assert_eq!(pull(&place, &format!("{kind}:{}:{name}", archive.display())).unwrap().0, name);
+            assert_eq!(place.store().list().unwrap().len(), 1, "{kind}: {name}");
+            place.store().remove(name).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_tag_alone_is_added_to_the_name_of_the_file() {
     let place = Place::empty();
     let layout = Layout::new("1.27", &[layer(Archive::new().file("name", "x"))]);
@@ -135,6 +153,10 @@ fn directories_as_skopeo_writes_them_are_pulled_and_checked() {
     let pulled = pull(&place, &reference).unwrap();
     assert_eq!(pulled, ("localhost/flat:latest".into(), format!("sha256:{}", raw.trim())));
     assert_eq!(content(&place, "flat"), "web:1");
+    let loaded = place.store().load(&flat, &Silent).unwrap();
+    assert_eq!((&loaded[0].name, &loaded[0].record.manifest), (&pulled.0, &pulled.1));
+    assert_eq!(place.import_file(&flat, Some("given:2")).unwrap()[0].name, "localhost/given:2");
+    place.store().remove("given:2").unwrap();
 
     let mut files = Vec::new();
     let architectures = ["riscv64", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }];

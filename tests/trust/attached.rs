@@ -65,13 +65,25 @@ fn a_signature_among_the_referrers_is_found() {
 fn a_bundle_is_refused_by_its_name() {
     let (place, mut registry) = real();
     registry.manifests.clear();
-    let text = String::from_utf8(made("refs.json")).unwrap();
-    let text = text
-        .replace("application/vnd.dev.cosign.artifact.sig.v1+json", "application/vnd.dev.sigstore.bundle.v0.3+json");
-    registry.referrers = Some(text.into_bytes());
-    assert!(
-        place.refused(NAME, &made("image.json"), &registry).contains("a sigstore bundle, which is not supported yet")
-    );
+    let image = made("image.json");
+    let refused = |registry: &Registry| {
+        let refusal = place.refused(NAME, &image, registry);
+        let sign = format!("sign with `cosign sign --key KEY localhost:5871/web/page@{}`", Digest::of(&image));
+        refusal.contains("it is a sigstore bundle, which is not accepted") && refusal.contains(&sign)
+    };
+    let bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let listed_as = |kind: &str| {
+        let text = String::from_utf8(made("refs.json")).unwrap();
+        Some(text.replace("application/vnd.dev.cosign.artifact.sig.v1+json", kind).into_bytes())
+    };
+    registry.referrers = listed_as(bundle);
+    assert!(refused(&registry));
+    // As Debian's cosign lists one where the registry lists no referrers: only the bundle itself says that it is one.
+    registry.referrers = listed_as("application/vnd.oci.empty.v1+json");
+    assert!(!refused(&registry));
+    let listed = Digest::of(&made("refsig.json")).to_string();
+    registry.manifests.insert(listed, format!(r#"{{"artifactType": "{bundle}", "layers": []}}"#).into_bytes());
+    assert!(refused(&registry));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::image::Store;
 /// Bring in every image of an archive, under its own names
 #[derive(Debug, Args)]
 pub struct Load {
-    /// A file, a directory that is an OCI image layout, or - for standard input
+    /// A file, a directory (an OCI image layout, or what skopeo calls dir:), or - for standard input
     #[arg(short, long, value_name = "FILE|-", default_value = "-", value_hint = ValueHint::AnyPath)]
     input: PathBuf,
     /// Show no progress

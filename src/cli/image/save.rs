@@ -32,7 +32,7 @@ pub struct Save {
 enum Format {
     /// A tar archive of an OCI image layout
     OciArchive,
-    /// What old versions of docker can load: layers uncompressed
+    /// What old versions of docker can load, and podman when there are several images: layers uncompressed
     DockerArchive,
     /// An OCI image layout as a directory
     OciDir,

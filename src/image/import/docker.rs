@@ -43,7 +43,10 @@ pub fn import(
         let own = names(image);
         let names = match &naming.given {
             None if own.is_empty() => vec![naming.of_archive(None)?],
-            None => own.iter().map(|own| naming.of_archive(Some(own))).collect::<Result<_, _>>()?,
+            None => {
+                let wanted = own.iter().filter(|own| naming.wants(own));
+                wanted.map(|own| naming.of_archive(Some(own))).collect::<Result<_, _>>()?
+            }
             Some(given) => {
                 let candidates = given.candidates();
                 let is_it = |own: &String| naming.of_archive(Some(own)).is_ok_and(|own| candidates.contains(&own));

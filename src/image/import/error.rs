@@ -38,7 +38,9 @@ pub enum ImportError {
     Unknown { what: String },
     #[error("{what}: a root file system, not a saved image; `berthctl image import` makes an image of it")]
     RootFileSystem { what: String },
-    #[error("{what}: a directory without `oci-layout` is no image; to run a directory tree, set rootfs = \"{what}\"")]
+    #[error(
+        "{what}: a directory without `oci-layout` or `manifest.json` is no image; to run a directory tree, set rootfs = \"{what}\""
+    )]
     PlainDirectory { what: String },
     #[error("no image for {wanted}; there {}", what_there_is(.found, "none for any platform"))]
     Platform { wanted: String, found: Vec<String> },

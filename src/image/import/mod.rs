@@ -4,6 +4,7 @@ pub(super) mod compression;
 mod docker;
 mod error;
 mod files;
+mod flat;
 mod incoming;
 mod layers;
 pub(super) mod layout;
@@ -51,7 +52,8 @@ pub struct Imported {
 }
 
 impl Store {
-    /// Imports a root file system's archive, an OCI layout (a directory or an archive) or a `docker save` archive.
+    /// Imports a root file system's archive, an OCI layout (a directory or an archive), a `docker save` archive or a
+    /// directory as `podman save --format docker-dir` writes it.
     /// `-` is standard input. Nothing of it is visible before all of it is there.
     pub fn import(
         &self,
@@ -85,6 +87,7 @@ impl Store {
         let mut incoming = Incoming::new(self, progress)?;
         let imported = match source {
             Source::Layout(files) => layout::import(&files, naming, wanted.as_ref(), &mut incoming)?,
+            Source::Flat(files) => flat::import(files, naming, wanted.as_ref(), &mut incoming)?,
             Source::Stream(stream) => match stream.format {
                 Format::Image => {
                     let what = stream.what.clone();
@@ -205,6 +208,14 @@ impl Naming {
         match self.choice {
             Choice::One(_) if all.len() > 1 => Err(ImportError::Nameless { what: self.what.clone(), count: all.len() }),
             _ => Ok(all),
+        }
+    }
+
+    /// Of the names of an image that is wanted, those by which it is.
+    fn wants(&self, own: &str) -> bool {
+        match &self.choice {
+            Choice::One(Some(tag)) => self.is_called(own, tag),
+            Choice::One(None) | Choice::All => true,
         }
     }
 

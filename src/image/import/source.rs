@@ -8,6 +8,7 @@ use super::super::unpack::{Archive, UnpackError};
 use super::compression::Compression;
 use super::error::go_on;
 use super::files::Files;
+use super::flat::TOP;
 use super::{ImportError, Reading};
 
 /// The first entry's headers lie within this much of any compressed archive: one block of zstd, of bzip-free xz.
@@ -15,6 +16,8 @@ const HEAD: u64 = 1 << 20;
 
 pub enum Source {
     Layout(Files),
+    /// skopeo's `dir:`
+    Flat(Files),
     Stream(Stream),
 }
 
@@ -47,6 +50,7 @@ impl Source {
             let files = Files::directory(path)?;
             return match files.has("oci-layout") && files.has("index.json") {
                 true => Ok(Source::Layout(files)),
+                false if files.has(TOP) => Ok(Source::Flat(files)),
                 false => Err(ImportError::PlainDirectory { what }),
             };
         }

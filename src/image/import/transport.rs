@@ -1,19 +1,12 @@
 //! Images named by where they lie rather than by a registry, as skopeo and podman name them (containers-transports(5)).
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
-use oci_spec::image::Descriptor;
-
-use super::super::pull::document::media_type;
-use super::super::{Digest, Store};
-use super::files::{Files, Found};
-use super::layout::{choose, digest_of, import_manifest, sniff};
-use super::origin::{Announced, Opened, Origin};
+use super::super::Store;
+use super::files::Files;
 use super::platform::Wanted;
 use super::source::Source;
-use super::{BlobSource, Choice, ImportError, ImportOptions, Imported, Incoming, Naming, Progress, docker, layout};
+use super::{Choice, ImportError, ImportOptions, Imported, Incoming, Naming, Progress, docker, flat, layout};
 
 /// `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:REFERENCE]` or `dir:DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +66,7 @@ impl Store {
             Kind::Oci => layout::import(&Files::directory(path)?, &naming, wanted, into)?,
             Kind::OciArchive => layout::import(&spool(path, progress, into)?, &naming, wanted, into)?,
             Kind::DockerArchive => docker::import(&spool(path, progress, into)?, &naming, wanted, into)?,
-            Kind::Directory => {
-                let origin = Flat::open(path)?;
-                let (descriptor, chosen_from) = choose(&origin, &origin.top, wanted)?;
-                let name = naming.of_archive(None)?;
-                let record = import_manifest(&origin, &descriptor, chosen_from, &name, wanted, into)?;
-                vec![Imported { name, record }]
-            }
+            Kind::Directory => flat::import(Files::directory(path)?, &naming, wanted, into)?,
         };
         incoming.commit()?;
         imported.pop().ok_or(ImportError::Nothing)
@@ -89,70 +76,13 @@ impl Store {
 fn spool(path: &Path, progress: &dyn Progress, into: &mut Incoming<'_>) -> Result<Files, ImportError> {
     let stream = match Source::open(path)? {
         Source::Stream(stream) => stream,
-        Source::Layout(_) => return Err(ImportError::DirectoryForArchive { what: path.display().to_string() }),
+        Source::Layout(_) | Source::Flat(_) => {
+            return Err(ImportError::DirectoryForArchive { what: path.display().to_string() });
+        }
     };
     let (what, compression) = (stream.what.clone(), stream.compression);
     let reading = progress.begin(&what, stream.size);
     Files::spool(&what, stream.into_input(Some(&*reading)), compression, into)
-}
-
-/// skopeo's `dir:`: manifest and blobs side by side, blobs by their digits alone.
-struct Flat {
-    files: Files,
-    top: Descriptor,
-}
-
-const TOP: &str = "manifest.json";
-
-impl Flat {
-    fn open(path: &Path) -> Result<Flat, ImportError> {
-        let files = Files::directory(path)?;
-        let text = files.read(TOP)?;
-        let digest = oci_spec::image::Digest::try_from(Digest::of(&text).to_string());
-        let malformed = |problem: String| ImportError::Malformed { what: TOP.to_owned(), problem };
-        let digest = digest.map_err(|error| malformed(error.to_string()))?;
-        let top = Descriptor::new(media_type(TOP, &text)?, text.len() as u64, digest);
-        Ok(Flat { files, top })
-    }
-
-    fn document(&self, name: &str, digest: &Digest) -> Result<Vec<u8>, ImportError> {
-        let text = self.files.read(name)?;
-        match Digest::of(&text) {
-            found if found == *digest => Ok(text),
-            found => Err(ImportError::Digest { what: name.to_owned(), expected: *digest, found }),
-        }
-    }
-}
-
-impl Origin for Flat {
-    fn manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
-        let digest = digest_of(descriptor)?;
-        match descriptor.digest() == self.top.digest() {
-            true => self.document(TOP, &digest),
-            false => self.document(&format!("{}.{TOP}", digest.hex()), &digest),
-        }
-    }
-
-    fn config(&self, descriptor: &Descriptor) -> Result<Vec<u8>, ImportError> {
-        let digest = digest_of(descriptor)?;
-        self.document(&digest.hex(), &digest)
-    }
-
-    fn layer<'a>(&'a self, layer: &'a Announced, _stop: &'a AtomicBool) -> Result<Opened<'a>, ImportError> {
-        let what = layer.digest.hex();
-        let Found { mut file, .. } = self.files.open(&what)?;
-        let compression = sniff(&mut file, &what)?;
-        let input: Box<dyn Read> = Box::new(file);
-        Ok(Opened { input, compression, blob: BlobSource::Stream })
-    }
-
-    fn what(&self, digest: &Digest) -> String {
-        digest.hex()
-    }
-
-    fn hands(&self) -> usize {
-        1
-    }
 }
 
 #[cfg(test)]

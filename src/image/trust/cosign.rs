@@ -16,6 +16,8 @@ const KIND: &str = "cosign container image signature";
 const ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
 /// Of any version; it names digests, and no image.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+/// What a bundle's configuration is, and where a registry lists no referrers itself, cosign lists the bundle as that.
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 /// Signatures of one image that are looked at.
@@ -28,7 +30,9 @@ pub struct Key {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Manifest {
+    artifact_type: Option<String>,
     #[serde(default)]
     layers: Vec<Layer>,
 }
@@ -95,20 +99,32 @@ pub fn find(
         for referrer in referrers(digest, source, attempts).into_iter().take(MOST) {
             let reference = referrer.digest.to_string();
             let place = format!("{repository}@{reference}");
-            match referrer.artifact_type.as_deref() {
+            let kind = match referrer.artifact_type {
+                Some(kind) if kind == EMPTY => kind_of(&reference, source),
+                kind => kind,
+            };
+            match kind.as_deref() {
                 Some(ARTIFACT) => {
                     if let Some(found) = try_all(place, &reference, attempts) {
                         return Some(found);
                     }
                 }
                 Some(kind) if kind.starts_with(BUNDLE) => attempts.push(format!(
-                    "{place}: it is a sigstore bundle, which is not supported yet (cosign sign --new-bundle-format=false)"
+                    "{place}: it is a sigstore bundle, which is not accepted because it names a digest alone and no image; sign \
+                     with `cosign sign --key KEY {repository}@{digest}`, and --new-bundle-format=false if your cosign \
+                     knows it"
                 )),
                 _ => {}
             }
         }
     }
     None
+}
+
+/// What an artifact says that it is. One that cannot be read is none that we know.
+fn kind_of(reference: &str, source: &dyn SignatureSource) -> Option<String> {
+    let text = source.manifest(reference).ok()??;
+    serde_json::from_slice::<Manifest>(&text).ok()?.artifact_type
 }
 
 /// What refers to a manifest: as the registry says, or, where it cannot, as an index under a tag says.

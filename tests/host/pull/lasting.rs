@@ -1,6 +1,6 @@
 //! What a pull has finished lasts, however the pull ends; and what two pulls need is fetched once.
 
-use crate::faults::{Random, counts};
+use crate::faults::{Random, counts, say};
 use crate::ring::{BUSYBOX, Host};
 
 /// `$PULL/NAME` pulls quietly from the slow registry; `fetched NAME` are the digests of its blobs that were asked for.
@@ -83,8 +83,10 @@ echo $killed $partly"#,
         killed += counts[0];
         partly += counts[1];
     }
+    let count = format!("of {moments} pulls {killed} were killed, {partly} of them half-way");
+    say(&count);
     // A third hit, and of those some had finished something, or nothing was tried.
-    assert!(killed * 3 >= moments && partly * 8 >= moments, "of {moments}: {killed} killed, {partly} of them half-way");
+    assert!(killed * 3 >= moments && partly * 8 >= moments, "{count}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ settings() { # NAME PORT TLS AUTH
     cat >"$1.yml" <<CONF
 version: 0.1
 log: {level: warn}
-storage: {filesystem: {rootdirectory: /srv/reg/$1}}
+storage: {filesystem: {rootdirectory: /srv/reg/$1}, delete: {enabled: true}}
 http: {addr: "127.0.0.1:$2"$3}
 $4
 CONF
