@@ -216,7 +216,7 @@ fn what_is_interrupted_on_its_way_out_or_in_leaves_nothing_half_done() {
     }
     let load = "mkfifo /srv/slow; (cat /srv/half.tar; exec sleep 1000) >/srv/slow & feeds=$!
         berthctl image load -q </srv/slow 2>/srv/said & going=$!
-        until ls -d /var/lib/berth/incoming/$going-* 2>/dev/null; do sleep 0.02; done >/dev/null
+        until ls -d /var/lib/berth/incoming/*.$going-* 2>/dev/null; do sleep 0.02; done >/dev/null
         kill -INT $going; wait $going; echo $?; kill $feeds; cat /srv/said; ls -A /var/lib/berth/incoming";
     assert_eq!(host.run(load).ok(), "130\nberthctl: interrupted; what was finished is kept for the next try");
 }
