@@ -180,10 +180,10 @@ fn a_commit_waits_for_another_one_of_the_same_container() {
     let second = host.show("wanted-second", "MainPID");
     // Either it waits for its turn or it reads.
     host.run(&format!(
-        "until grep -q -- '-> FLOCK .* {second} ' /proc/locks || ls -d /var/lib/berth/incoming/{second}-*; do sleep 0.02; done"
+        "until grep -q -- '-> FLOCK .* {second} ' /proc/locks || ls -d /var/lib/berth/incoming/*.{second}-*; do sleep 0.02; done"
     ))
     .ok();
-    assert_eq!(host.run(&format!("ls -d /var/lib/berth/incoming/{second}-*")).stdout, "");
+    assert_eq!(host.run(&format!("ls -d /var/lib/berth/incoming/*.{second}-*")).stdout, "");
     host.run("systemctl stop wanted-first").ok();
     becomes(host, "wanted", "frozen");
     host.run("systemctl kill -s KILL wanted-second").ok();
