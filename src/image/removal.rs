@@ -30,6 +30,13 @@ impl Store {
     /// Takes the name away; with the last one goes the image, with every blob and layer no other image uses.
     /// An id takes the image and its only name.
     pub fn remove(&self, reference: &str) -> Result<Removed, StoreError> {
+        match self.remove_now(reference) {
+            Err(error) if error.is_about_room() && self.make_room(reference).is_ok() => self.remove_now(reference),
+            other => other,
+        }
+    }
+
+    fn remove_now(&self, reference: &str) -> Result<Removed, StoreError> {
         self.prepare()?;
         let lock = self.lock()?;
         let mut index = Index::load(&self.oci())?;
