@@ -252,12 +252,14 @@ fn verbs_on_images_say_what_they_cannot_do() {
     host.declare("told-memory", &format!("{sleep}ephemeral = false\n")).start().stop();
     let memory = host.declare("told-memory", &format!("{sleep}volatile = \"overlay\"\n"));
     memory.start();
+    host.run("mkdir -p /run/told-mount && mount -t tmpfs told /run/told-mount").ok();
     for (verb, expected) in [
         ("commit told-tree new", "is of a directory tree, not of an image: berthctl image export told-tree | "),
         ("commit nobody new", "container “nobody” does not run, and nothing that it wrote was kept"),
         ("commit told-memory new", "container “told-memory” keeps what it writes in memory"),
         ("diff told-memory", "container “told-memory” keeps what it writes in memory"),
         ("export nobody", "image “nobody” is not in the store"),
+        ("save --format oci-dir -o /run/told-mount told", "something is mounted there; name a new directory in it"),
         ("save --format oci-dir told", "a directory needs a name: --output DIRECTORY"),
     ] {
         let refused = host.run(&format!("berthctl image {verb} | cat; exit ${{PIPESTATUS[0]}}"));
