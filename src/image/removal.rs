@@ -62,28 +62,6 @@ impl Store {
         Ok(Removed { name: entry.name, manifest: Some(entry.manifest.to_string()) })
     }
 
-    /// Removes every image that has lost its name to a newer one and is not in use.
-    pub fn prune(&self) -> Result<Vec<Removed>, StoreError> {
-        self.prepare()?;
-        let lock = self.lock()?;
-        let mut index = Index::load(&self.oci())?;
-        let nameless: Vec<Entry> = index.entries().iter().filter(|entry| entry.name.is_none()).cloned().collect();
-        let (mut removed, mut files, mut trash) = (Vec::new(), HashSet::new(), Scratch::new(self)?);
-        for entry in nameless {
-            let own = self.own_files(&entry);
-            match self.lock_unused("", &entry, RELEASE) {
-                Ok(_image_lock) => self.forget(&mut index, &entry.manifest)?,
-                Err(StoreError::InUse { .. }) => continue,
-                Err(error) => return Err(error),
-            }
-            files.extend(own);
-            removed.push(Removed { name: None, manifest: Some(entry.manifest.to_string()) });
-        }
-        self.release(&files, &mut trash)?;
-        drop(lock);
-        Ok(removed)
-    }
-
     /// Of a damaged image only what can be told; the rest is found by the collection of garbage.
     pub(super) fn own_files(&self, entry: &Entry) -> HashSet<PathBuf> {
         let least = || vec![self.blob(&entry.manifest)];
