@@ -1,5 +1,7 @@
 //! What can go wrong with the store itself; what is wrong with an archive is an [`super::ImportError`].
 
+use std::error::Error;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Digest, ReferenceError};
@@ -46,6 +48,11 @@ impl StoreError {
         matches!(self, StoreError::Reference(_) | StoreError::NotFound { .. } | StoreError::Ambiguous { .. })
     }
 
+    /// Whether the store has no room, or takes nothing at all.
+    pub fn is_about_room(&self) -> bool {
+        is_about_room(self)
+    }
+
     pub(super) fn damaged(path: &Path, problem: impl ToString) -> Self {
         StoreError::Damaged { path: path.to_owned(), problem: problem.to_string() }
     }
@@ -53,6 +60,19 @@ impl StoreError {
     pub(super) fn missing_blob(path: &Path, digest: &Digest) -> Self {
         StoreError::damaged(path, format_args!("blob {digest} is missing; import the image again"))
     }
+}
+
+/// Whether the cause of it is a disk that takes nothing any more.
+pub(super) fn is_about_room(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Names the call and the path of an I/O error.

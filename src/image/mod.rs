@@ -26,6 +26,7 @@ mod reference;
 mod registries;
 mod registry;
 mod removal;
+mod room;
 mod save;
 mod scratch;
 mod stack;

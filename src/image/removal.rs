@@ -30,6 +30,13 @@ impl Store {
     /// Takes the name away; with the last one goes the image, with every blob and layer no other image uses.
     /// An id takes the image and its only name.
     pub fn remove(&self, reference: &str) -> Result<Removed, StoreError> {
+        match self.remove_now(reference) {
+            Err(error) if error.is_about_room() && self.make_room(reference).is_ok() => self.remove_now(reference),
+            other => other,
+        }
+    }
+
+    fn remove_now(&self, reference: &str) -> Result<Removed, StoreError> {
         self.prepare()?;
         let lock = self.lock()?;
         let mut index = Index::load(&self.oci())?;
@@ -53,28 +60,6 @@ impl Store {
         // What takes its time is done without the lock.
         drop(lock);
         Ok(Removed { name: entry.name, manifest: Some(entry.manifest.to_string()) })
-    }
-
-    /// Removes every image that has lost its name to a newer one and is not in use.
-    pub fn prune(&self) -> Result<Vec<Removed>, StoreError> {
-        self.prepare()?;
-        let lock = self.lock()?;
-        let mut index = Index::load(&self.oci())?;
-        let nameless: Vec<Entry> = index.entries().iter().filter(|entry| entry.name.is_none()).cloned().collect();
-        let (mut removed, mut files, mut trash) = (Vec::new(), HashSet::new(), Scratch::new(self)?);
-        for entry in nameless {
-            let own = self.own_files(&entry);
-            match self.lock_unused("", &entry, RELEASE) {
-                Ok(_image_lock) => self.forget(&mut index, &entry.manifest)?,
-                Err(StoreError::InUse { .. }) => continue,
-                Err(error) => return Err(error),
-            }
-            files.extend(own);
-            removed.push(Removed { name: None, manifest: Some(entry.manifest.to_string()) });
-        }
-        self.release(&files, &mut trash)?;
-        drop(lock);
-        Ok(removed)
     }
 
     /// Of a damaged image only what can be told; the rest is found by the collection of garbage.

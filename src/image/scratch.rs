@@ -137,6 +137,14 @@ pub fn remove_leftovers(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// With all that is in it; somebody else may be as quick.
+pub fn remove_directory(path: &Path) -> Result<(), StoreError> {
+    match open_directory(path) {
+        Ok(directory) => remove(path, directory.as_fd()).at("remove", path),
+        Err(_) => Ok(()),
+    }
+}
+
 fn remove(path: &Path, directory: std::os::fd::BorrowedFd<'_>) -> std::io::Result<()> {
     tree::remove_content(directory)?;
     std::fs::remove_dir(path)

@@ -118,6 +118,38 @@ fn what_is_no_saved_image_is_not_loaded_and_what_is_there_is_not_overwritten() {
 }
 
 #[test]
+fn where_no_layout_can_be_put_is_told_before_anything_is_read() {
+    let place = filled();
+    // Whoever reads it finds that it is damaged.
+    let blob = place.store().inspect("one:1").unwrap().blobs[0].digest["sha256:".len()..].to_owned();
+    let path = place.scope().store.join("oci/blobs/sha256").join(blob);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, "damaged").unwrap();
+    place.file("file", b"x");
+    std::os::unix::fs::symlink("nowhere", place.path().join("dangling")).unwrap();
+    std::os::unix::fs::symlink("empty", place.path().join("link")).unwrap();
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    let save = |name: &Path| {
+        let saved = place.store().save(&["one:1".into()], SaveFormat::OciDirectory, &place.path().join(name));
+        saved.map_err(|error| error.to_string())
+    };
+    for (name, expected) in [
+        ("file", "Not a directory"),
+        ("dangling", "already exists"),
+        ("root", "not empty"),
+        ("/proc", "not empty"),
+        ("none/new", "No such file or directory"),
+    ] {
+        let error = save(Path::new(name)).unwrap_err();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    std::fs::write(&path, whole).unwrap();
+    save(Path::new("link")).unwrap();
+    assert!(place.path().join("empty/index.json").exists());
+    assert_eq!(std::fs::read_link(place.path().join("link")).unwrap(), Path::new("empty"));
+}
+
+#[test]
 #[ignore = "needs skopeo: make check"]
 fn skopeo_reads_what_is_saved() {
     let place = filled();

@@ -2,6 +2,7 @@
 
 use std::io::Error as IoError;
 
+use super::super::error::is_about_room;
 use super::super::{Digest, ReferenceError, RegistryError, StoreError, UnpackError, interrupted};
 
 #[derive(Debug, thiserror::Error)]
@@ -75,16 +76,7 @@ impl ImportError {
 
     /// Whether the store has no room for what is read, or takes nothing at all: nothing is wrong with what is read.
     pub fn is_about_room(&self) -> bool {
-        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            let kind = error.downcast_ref::<IoError>().map(IoError::kind);
-            if matches!(kind, Some(StorageFull | QuotaExceeded | ReadOnlyFilesystem)) {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        is_about_room(self)
     }
 }
 

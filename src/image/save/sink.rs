@@ -1,8 +1,10 @@
 //! Where the files of a saved image go: into a tar archive, or into a directory.
 
 use std::fs::{DirBuilder, File};
-use std::io::{BufWriter, IntoInnerError, Read};
+use std::io::{BufWriter, Error as IoError, ErrorKind, IntoInnerError, Read, Result as IoResult};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
 
 use super::super::StoreError;
 use super::super::delivery::{Delivery, Unfinished};
@@ -25,12 +27,12 @@ impl Sink {
 
     /// One that is empty or not there yet.
     pub fn directory(to: &Path) -> Result<Sink, StoreError> {
-        if std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(std::io::Error::from(std::io::ErrorKind::DirectoryNotEmpty)).at("write to", to);
-        }
-        let unfinished = Unfinished::beside(to);
+        replaceable(to).at("write to", to)?;
+        // What a link leads to is replaced, not the link.
+        let to = std::fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
+        let unfinished = Unfinished::beside(&to);
         std::fs::create_dir(unfinished.path()).at("make the directory", unfinished.path())?;
-        Ok(Sink::Directory(unfinished, to.to_owned()))
+        Ok(Sink::Directory(unfinished, to))
     }
 
     /// A file of `size` bytes.
@@ -61,5 +63,23 @@ impl Sink {
                 sync_directory(path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")))
             }
         }
+    }
+}
+
+/// Whether a directory can be renamed to this one, asked before it is written.
+fn replaceable(to: &Path) -> IoResult<()> {
+    let mut entries = match std::fs::read_dir(to) {
+        // A link to nothing is in the way, too.
+        Err(error) if error.kind() == ErrorKind::NotFound && to.symlink_metadata().is_err() => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(ErrorKind::AlreadyExists.into()),
+        other => other?,
+    };
+    if entries.next().is_some() {
+        return Err(ErrorKind::DirectoryNotEmpty.into());
+    }
+    let about = rustix::fs::statx(CWD, to, AtFlags::empty(), StatxFlags::BASIC_STATS)?;
+    match about.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        true => Err(IoError::new(ErrorKind::ResourceBusy, "something is mounted there; name a new directory in it")),
+        false => Ok(()),
     }
 }

@@ -4,8 +4,10 @@
 
 mod address;
 mod command;
+mod expectation;
 mod parse;
 mod quantity;
+mod token;
 mod words;
 
 pub use address::{Interfaces, PortRule, Prefix};

@@ -1,7 +1,12 @@
 //! One line of a unit file → one typed value.
 
 use super::command::Command;
+use super::expectation::expectation;
 use super::quantity::{bytes, permyriad, span};
+use super::token::{
+    absolute, assignment, credential_name, device, interface, journal_field, one_line, path_and_rest, path_word,
+    plain_word, relative, unit_name,
+};
 use super::words::{Escape, split, unescape_bytes};
 use super::{Condition, Delegate, INFINITY, Interfaces, Limit, PortRule, Prefix, Share, Stream, Value};
 use crate::unit::setting::Kind;
@@ -156,50 +161,6 @@ fn malformed(found: &str, expected: &'static str) -> ValueError {
     ValueError::Malformed { found: found.to_owned(), expected }
 }
 
-fn expectation(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Bool => "yes or no",
-        Kind::Word(_) | Kind::Named(_) => "one of the setting's words",
-        Kind::Text => "one line of text",
-        Kind::Slice => "the name of a slice, such as machine-web.slice",
-        Kind::Unsigned | Kind::Large => "a whole number of at least 0",
-        Kind::Integer { .. } => "a whole number",
-        Kind::Signal => "the name or number of a signal, such as SIGTERM",
-        Kind::Mode => "an octal file mode, such as 0755",
-        Kind::Span | Kind::Timeout => "a time span, such as 90s, 5min 20s or infinity",
-        Kind::Nanoseconds => "a time span, such as 50us or 100ns",
-        Kind::Memory => "a number of bytes, such as 512M, a share such as 50%, or infinity",
-        Kind::Tasks => "a number of tasks, a share such as 50%, or infinity",
-        Kind::Weight { .. } => "a weight from 1 to 10000",
-        Kind::Quota => "a share of one CPU's time, such as 150%",
-        Kind::Share => "a share, such as 60%",
-        Kind::Units => "a list of unit names, such as network-online.target",
-        Kind::Names => "a list of words without quotes",
-        Kind::Paths => "a list of absolute paths",
-        Kind::Directories => "a list of relative paths without “..”",
-        Kind::Assignments => "a list of NAME=value",
-        Kind::Fields => "a list of FIELD=value, the field in upper case letters, digits and _",
-        Kind::Devices => "a device node below /dev or a class (char-pts, block-loop), then some of r, w and m",
-        Kind::PathAmount => "a path and an amount, such as /dev/sda 5M",
-        Kind::PathWeight => "a path and a weight, such as /dev/sda 200",
-        Kind::PathSpan => "a path and a time span, such as /dev/sda 25ms",
-        Kind::Credential => "a credential, as ID or ID:PATH",
-        Kind::CredentialData => "a credential, as ID:DATA",
-        Kind::Program => "a program, as TYPE:PATH",
-        Kind::Prefixes => "a list of addresses, such as 10.0.0.0/8, any or localhost",
-        Kind::Ports => "ports, such as 80, tcp:8000-8010, ipv4:udp:any or any",
-        Kind::Interfaces => "a list of network interfaces, with ~ in front all but these",
-        Kind::Set => "a list of numbers and ranges, such as 0-3 6",
-        Kind::Command => "a command: an absolute path and arguments (one a line)",
-        Kind::Statuses => "a list of exit codes and signals, such as 1 SIGKILL",
-        Kind::ConditionText => "a condition's argument, after | and ! where wanted",
-        Kind::ConditionPath => "an absolute path, after | and ! where wanted",
-        Kind::Input => "null, fd:NAME or file:PATH",
-        Kind::Output => "journal, kmsg, inherit, null, fd:NAME, file:PATH, append:PATH or truncate:PATH",
-        Kind::Delegate => "yes, no or a list of controllers",
-    }
-}
-
 fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
@@ -248,104 +209,11 @@ fn limit(text: &str, absolute: Option<u64>) -> Option<Limit> {
     }
 }
 
-/// Text a unit file can hold: no line break, no control characters.
-fn one_line(text: &str) -> Option<&str> {
-    (!text.chars().any(char::is_control)).then_some(text)
-}
-
-fn plain_word(word: &str) -> Option<&str> {
-    let harmless = |next: char| !next.is_whitespace() && !next.is_control() && !matches!(next, '"' | '\'');
-    (!word.is_empty() && word.chars().all(harmless)).then_some(word)
-}
-
-/// A unit's name with its suffix; specifiers may stand in for parts of it.
-fn unit_name(word: &str) -> Option<&str> {
-    const SUFFIXES: [&str; 11] = [
-        ".service",
-        ".socket",
-        ".target",
-        ".device",
-        ".mount",
-        ".automount",
-        ".swap",
-        ".timer",
-        ".path",
-        ".slice",
-        ".scope",
-    ];
-    let allowed = |next: char| next.is_ascii_alphanumeric() || ":-_.\\@%".contains(next);
-    let stem = SUFFIXES.iter().find_map(|suffix| word.strip_suffix(suffix))?;
-    (!stem.is_empty() && !stem.starts_with('@') && word.len() < 256 && word.chars().all(allowed)).then_some(word)
-}
-
 fn all<T: AsRef<str>>(
     words: impl IntoIterator<Item = T>,
     check: impl Fn(T) -> Option<String>,
 ) -> Option<Vec<Specified>> {
     words.into_iter().map(|word| check(word).map(Specified::from_unit_file)).collect()
-}
-
-/// An absolute path, or one that starts with a specifier, without `.` and `..` components.
-fn absolute(path: &str) -> Option<String> {
-    let normal = path.split('/').all(|part| part != ".." && part != ".");
-    (path.starts_with(['/', '%']) && normal).then(|| one_line(path)).flatten().map(str::to_owned)
-}
-
-fn relative(path: &str) -> Option<String> {
-    let normal = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    (normal && !path.contains(':') && !path.starts_with("private/") && path != "private")
-        .then(|| plain_word(path))
-        .flatten()
-        .map(str::to_owned)
-}
-
-fn path_word(path: &str) -> Option<Specified> {
-    absolute(path).map(Specified::from_unit_file)
-}
-
-fn path_and_rest(text: &str) -> Option<(Specified, String)> {
-    let mut words = split(text, Escape::Plain)?;
-    let rest = words.split_off(1);
-    (!rest.is_empty()).then_some(())?;
-    Some((path_word(words.first()?)?, rest.join(" ")))
-}
-
-fn assignment(word: &str) -> Option<String> {
-    let (name, _) = word.split_once('=')?;
-    let first = |next: char| next.is_ascii_alphabetic() || next == '_';
-    let valid = name.starts_with(first) && name.chars().all(|next| next.is_ascii_alphanumeric() || next == '_');
-    valid.then(|| word.to_owned())
-}
-
-fn journal_field(word: &str) -> Option<String> {
-    let (name, _) = word.split_once('=')?;
-    let allowed = |next: char| next.is_ascii_uppercase() || next.is_ascii_digit() || next == '_';
-    let valid = name.starts_with(|next: char| next.is_ascii_uppercase()) && name.len() <= 64;
-    (valid && name.chars().all(allowed)).then(|| word.to_owned())
-}
-
-fn device(text: &str) -> Option<(Specified, String)> {
-    let words = split(text, Escape::Plain)?;
-    let [path, rest @ ..] = words.as_slice() else { return None };
-    let access = match rest {
-        [] => "rwm",
-        [access] => access,
-        _ => return None,
-    };
-    let class = ["char-", "block-"].iter().any(|prefix| path.starts_with(prefix));
-    let node = ["/dev/", "/run/systemd/inaccessible/", "%"].iter().any(|prefix| path.starts_with(prefix));
-    let valid = (class || (node && absolute(path).is_some())) && access.chars().all(|next| "rwm".contains(next));
-    valid.then(|| (Specified::from_unit_file(path.as_str()), access.to_owned()))
-}
-
-fn credential_name(name: &str) -> Option<Specified> {
-    let valid = !matches!(name, "" | "." | "..") && !name.contains(['/', ':']) && name.is_ascii();
-    valid.then(|| one_line(name)).flatten().map(Specified::from_unit_file)
-}
-
-fn interface(name: &str) -> Option<&str> {
-    let allowed = |next: char| next.is_ascii_graphic() && !matches!(next, '/' | ':' | '%');
-    (name.len() < 16 && !matches!(name, "." | "..") && name.chars().all(allowed)).then_some(name)
 }
 
 /// `0-3 6,8`, in order and each once; the highest number systemd's own sets hold is 8191.

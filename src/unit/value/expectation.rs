@@ -1,0 +1,47 @@
+//! What a value of each kind looks like, in the words of an error.
+
+use crate::unit::setting::Kind;
+
+pub fn expectation(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "yes or no",
+        Kind::Word(_) | Kind::Named(_) => "one of the setting's words",
+        Kind::Text => "one line of text",
+        Kind::Slice => "the name of a slice, such as machine-web.slice",
+        Kind::Unsigned | Kind::Large => "a whole number of at least 0",
+        Kind::Integer { .. } => "a whole number",
+        Kind::Signal => "the name or number of a signal, such as SIGTERM",
+        Kind::Mode => "an octal file mode, such as 0755",
+        Kind::Span | Kind::Timeout => "a time span, such as 90s, 5min 20s or infinity",
+        Kind::Nanoseconds => "a time span, such as 50us or 100ns",
+        Kind::Memory => "a number of bytes, such as 512M, a share such as 50%, or infinity",
+        Kind::Tasks => "a number of tasks, a share such as 50%, or infinity",
+        Kind::Weight { .. } => "a weight from 1 to 10000",
+        Kind::Quota => "a share of one CPU's time, such as 150%",
+        Kind::Share => "a share, such as 60%",
+        Kind::Units => "a list of unit names, such as network-online.target",
+        Kind::Names => "a list of words without quotes",
+        Kind::Paths => "a list of absolute paths",
+        Kind::Directories => "a list of relative paths without “..”",
+        Kind::Assignments => "a list of NAME=value",
+        Kind::Fields => "a list of FIELD=value, the field in upper case letters, digits and _",
+        Kind::Devices => "a device node below /dev or a class (char-pts, block-loop), then some of r, w and m",
+        Kind::PathAmount => "a path and an amount, such as /dev/sda 5M",
+        Kind::PathWeight => "a path and a weight, such as /dev/sda 200",
+        Kind::PathSpan => "a path and a time span, such as /dev/sda 25ms",
+        Kind::Credential => "a credential, as ID or ID:PATH",
+        Kind::CredentialData => "a credential, as ID:DATA",
+        Kind::Program => "a program, as TYPE:PATH",
+        Kind::Prefixes => "a list of addresses, such as 10.0.0.0/8, any or localhost",
+        Kind::Ports => "ports, such as 80, tcp:8000-8010, ipv4:udp:any or any",
+        Kind::Interfaces => "a list of network interfaces, with ~ in front all but these",
+        Kind::Set => "a list of numbers and ranges, such as 0-3 6",
+        Kind::Command => "a command: an absolute path and arguments (one a line)",
+        Kind::Statuses => "a list of exit codes and signals, such as 1 SIGKILL",
+        Kind::ConditionText => "a condition's argument, after | and ! where wanted",
+        Kind::ConditionPath => "an absolute path, after | and ! where wanted",
+        Kind::Input => "null, fd:NAME or file:PATH",
+        Kind::Output => "journal, kmsg, inherit, null, fd:NAME, file:PATH, append:PATH or truncate:PATH",
+        Kind::Delegate => "yes, no or a list of controllers",
+    }
+}
