@@ -14,7 +14,7 @@ mod subnets;
 mod verbatim;
 
 pub use links::{IPVLAN_MODES, MACVLAN_MODES};
-pub use network_file::network;
+pub use network_file::{DRIVERS, MTU, network};
 
 use super::diagnostics::{Diagnostics, Report};
 use super::item::Section;
