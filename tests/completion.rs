@@ -135,6 +135,7 @@ fn completes(mut shell: Shell) {
     assert_eq!(shell.completed("berthctl run --network back"), ["run", "--network", "backend"]);
     assert_eq!(shell.completed("berthctl run --network default,ba"), ["run", "--network", "default,backend"]);
     assert_eq!(shell.completed("berthctl run --network pri"), ["run", "--network", "private"]);
+    assert_eq!(shell.completed("berthctl cat network/b"), ["cat", "network/backend"]);
     assert_eq!(shell.completed("berthctl list --out"), ["list", "--output"]);
     assert_eq!(shell.completed("berthctl image insp"), ["image", "inspect"]);
 }

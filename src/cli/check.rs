@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::complete;
 use super::failure::Failure;
-use super::plan::{instance_of, name, sources};
+use super::plan::{INSTANCE, instance_of, name, sources};
 use crate::Scope;
 use crate::config::{
     Container, Driver, MountKind, Network, NetworkError, NetworkName, NetworkSources, RootSource, Sources, declared,
@@ -136,13 +136,20 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
 
 /// Those of the networks it is on, which must be there.
 fn drivers(scope: &Scope, sources: &Sources, container: &Container) -> Result<Vec<Driver>, Failure> {
+    // Of a template nobody knows what `%i` will be.
+    let stands_in = sources.name.instance() == Some(INSTANCE);
+    let is_known = |name: &&NetworkName| !(stands_in && name.as_str().contains(INSTANCE));
     let load = |name: &NetworkName| Network::load(scope, name);
-    let wrong = |name: &str| load(&name.parse().ok()?).err().map(|error| error.first_line());
+    let wrong = |name: &str| {
+        let name = name.parse().ok()?;
+        load(Some(&name).filter(is_known)?).err().map(|error| error.first_line())
+    };
     if let Some(diagnostics) = sources.refused_items(&["network", "networks"], wrong) {
         return Err(diagnostics.into());
     }
     // The default one is not written anywhere.
-    let networks: Result<Vec<Network>, NetworkError> = container.network.networks.iter().map(load).collect();
+    let networks: Result<Vec<Network>, NetworkError> =
+        container.network.networks.iter().filter(is_known).map(load).collect();
     let networks = networks.map_err(|error| Failure::new(error.first_line()))?;
     Ok(networks.into_iter().map(|network| network.driver).collect())
 }
@@ -188,6 +195,19 @@ mod tests {
             wrong.starts_with("web.toml:5:24: networks: /etc/berth/networks/bakc.toml:1:7: mtu: 1 is not"),
             "{wrong}"
         );
+    }
+
+    #[test]
+    fn a_network_of_each_instance_is_not_looked_for_with_the_template() {
+        let host = tempfile::tempdir().unwrap();
+        let scope = Scope::system_below(host.path());
+        let of = |instance: &str| {
+            let text = "rootfs = \"/srv\"\ncommand = [\"true\"]\n[network]\nmode = \"bridge\"\nnetworks = [\"net-%i\"]";
+            let sources = Sources::from_text(format!("web@{instance}").parse().unwrap(), text);
+            check(&scope, &sources).map_err(|failure| failure.text)
+        };
+        assert!(of(INSTANCE).is_ok());
+        assert!(of("blue").unwrap_err().contains("no network “net-blue”"));
     }
 
     #[test]

@@ -45,6 +45,12 @@ pub fn with_file() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(declared_names()))
 }
 
+/// The same, and networks as `network/NAME`.
+pub fn with_file_or_networks() -> ArgValueCandidates {
+    let networks = || network_names().into_iter().map(|name| format!("network/{name}"));
+    ArgValueCandidates::new(move || candidates(declared_names().into_iter().chain(networks()).collect()))
+}
+
 /// Containers that were started and are not over.
 pub fn running() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(started_names()))

@@ -68,7 +68,7 @@ pub fn sources(scope: &Scope, container: &str) -> Result<Sources, Failure> {
 }
 
 /// Stands in for the instance where a template itself is meant.
-const INSTANCE: &str = "instance";
+pub const INSTANCE: &str = "instance";
 
 /// `web@instance` for the template `web@`.
 pub fn instance_of(template: &str) -> Option<String> {

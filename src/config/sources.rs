@@ -1,4 +1,5 @@
-//! The files that describe a container. All of `config` that touches the file system is here, in `declared` and in `networks`.
+//! The files that describe a container. All of `config` that touches the file system is here, in `declared` and in
+//! `networks`.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -61,10 +61,16 @@ fn line() -> impl Strategy<Value = String> {
         Just("1979-05-27".to_owned()),
         Just("nan".to_owned()),
         "\\[\"[a-z/:é]{0,8}\", [0-9]{1,3}\\]",
-        "\\[\"(127\\.0\\.0\\.1:|\\[::\\]:)?[0-9]{1,5}:[0-9]{1,5}(/udp)?\", \"10\\.[0-9]{1,3}\\.0\\.[0-9]/[0-9]{1,2}\"\\]",
-        "\\[\"fd00::[0-9a-f]{1,4}(/[0-9]{1,3})?\"\\]",
-        prop::sample::select(vec!["\"bridge\"", "\"macvlan\"", "\"eth0\"", "\"container:web\""])
-            .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "\"bridge\"",
+            "\"macvlan\"",
+            "\"container:web\"",
+            "[\"127.0.0.1:80:80\", \"80:1\"]",
+            "[\"[::]:1-9:1-9/udp\", \"0:70000\"]",
+            "[\"10.1.0.0/24\", \"fd00::/64\"]",
+            "[\"10.1.0.1\", \"10.1.0.0/31\"]",
+        ])
+        .prop_map(str::to_owned),
         "\\{ [a-z]{1,5} = \"[a-zß:.]{0,6}\" \\}",
     ];
     let header = prop::sample::select(vec![
