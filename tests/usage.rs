@@ -38,6 +38,14 @@ fn one_line(words: &[&str], code: i32) {
 }
 
 #[test]
+fn a_name_no_network_can_have_is_one_clear_line() {
+    for name in ["network/", "network/Back", "network/host", "network/a.b", "network/../x", "networks/back"] {
+        one_line(&["cat", "--", name], 2);
+    }
+    one_line(&["cat", "--", "network/no-such-network"], 1);
+}
+
+#[test]
 fn what_looks_like_an_option_is_none_of_a_name() {
     for verb in STEERING.iter().chain(&TELLING) {
         let ran = berthctl(&[verb, "--web"]);

@@ -10,7 +10,7 @@ use clap_complete::engine::{
 use clap_complete::env::{CompleteEnv, EnvCompleter, Fish, Zsh};
 
 use crate::Scope;
-use crate::config::{Declared, declared, instances};
+use crate::config::{Declared, Network, declared, instances};
 use crate::image::Store;
 use crate::image::trust::Trust;
 
@@ -19,6 +19,8 @@ const VARIABLE: &str = "BERTHCTL_COMPLETE";
 
 /// zsh reads the file at the first tab key, as the body of the function that is to answer it.
 const AUTOLOADED: &str = "\n[[ $funcstack[1] != _berthctl ]] || _clap_dynamic_completer_berthctl \"$@\"\n";
+
+const NETWORK_MODES: [&str; 6] = ["bridge", "none", "private", "host", "container:", "path:"];
 
 /// Answers a shell that asks, and ends the process; otherwise returns.
 pub fn answer() {
@@ -43,6 +45,12 @@ pub fn with_file() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(declared_names()))
 }
 
+/// The same, and networks as `network/NAME`.
+pub fn with_file_or_networks() -> ArgValueCandidates {
+    let networks = || network_names().into_iter().map(|name| format!("network/{name}"));
+    ArgValueCandidates::new(move || candidates(declared_names().into_iter().chain(networks()).collect()))
+}
+
 /// Containers that were started and are not over.
 pub fn running() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(started_names()))
@@ -63,6 +71,17 @@ pub fn images_or_containers() -> ArgValueCandidates {
 /// Prefixes that something is said of.
 pub fn trusted() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(trusted_prefixes()))
+}
+
+/// Of several networks separated by commas the last; a mode stands alone.
+pub fn networks_or_modes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let typed = current.to_string_lossy();
+        let (before, last) = typed.rfind(',').map_or(("", &*typed), |at| typed.split_at(at + 1));
+        let modes: &[&str] = if before.is_empty() { &NETWORK_MODES } else { &[] };
+        let names = network_names().into_iter().chain(modes.iter().map(|mode| (*mode).to_owned()));
+        candidates(names.filter(|name| name.starts_with(last)).map(|name| format!("{before}{name}")).collect())
+    })
 }
 
 /// Containers with a file, and files.
@@ -100,6 +119,11 @@ fn declared_names() -> Vec<String> {
 fn started_names() -> Vec<String> {
     let entries = std::fs::read_dir(Scope::system().container_states()).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+fn network_names() -> Vec<String> {
+    let names = Network::names(&Scope::system()).unwrap_or_default();
+    names.iter().map(ToString::to_string).collect()
 }
 
 fn trusted_prefixes() -> Vec<String> {
