@@ -1,7 +1,31 @@
 //! The networks of containers: links, addresses, firewall, names. Nothing of it stays in memory: what is up is in the kernel and in
 //! files of the state directory, which [`state`] reads and writes.
+//!
+//! A start takes its [`attach::Place`] before its process exists, noting everything first; [`release`] gives it back from
+//! the notes alone, whoever was killed in between.
 
+pub mod attach;
+pub mod attachment;
+mod bridge;
+mod definition;
+pub mod error;
+pub mod files;
+mod firewall;
+mod interface_name;
+mod lease;
+mod link;
+mod lock;
+mod mac;
+mod netlink;
+mod port;
+mod port_holder;
+mod release;
 pub mod state;
+mod subnet;
+
+pub use attach::Place;
+pub use error::Error;
+pub use release::release;
 
 /// Where `berth-names` listens: what containers ask at port 53 of their gateway is sent here.
 pub const NAMES_PORT: u16 = 5303;

@@ -85,6 +85,7 @@ impl Plan {
             user_namespace,
             new_namespaces,
             joined_namespaces,
+            network: (container.network.mode == NetworkMode::Bridge).then(|| container.network.clone()),
             init: container.init,
             ready_by_payload: Plan::ready_by(container.notify),
         })
@@ -184,14 +185,19 @@ fn network_files(name: &ContainerName, container: &Container) -> Vec<Step> {
     let file = |target: &str, content, placement| Step::File { target: target.into(), content, placement };
     let hostname = hostname(name, container);
     let mut hosts = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
-    if container.namespaces.uts == NamespaceMode::Private {
+    let addressed = container.network.mode == NetworkMode::Bridge;
+    if container.namespaces.uts == NamespaceMode::Private && !addressed {
         hosts.push_str(&format!("127.0.1.1 {hostname}\n"));
     }
     for (name, address) in &container.network.hosts {
         hosts.push_str(&format!("{address} {name}\n"));
     }
+    let hosts = match addressed {
+        true => FileContent::Hosts { text: hosts, hostname: hostname.clone() },
+        false => FileContent::Text(hosts),
+    };
     let mut files = vec![
-        file("/etc/hosts", FileContent::Text(hosts), Placement::Mounted),
+        file("/etc/hosts", hosts, Placement::Mounted),
         file("/etc/hostname", FileContent::Text(hostname + "\n"), Placement::Mounted),
     ];
     files.extend(resolv_conf(container));
@@ -211,6 +217,9 @@ fn resolv_conf(container: &Container) -> Option<Step> {
     let given = !(network.dns.is_empty() && network.dns_search.is_empty() && network.dns_options.is_empty());
     let content = match network.resolv_conf {
         ResolvConf::Off => return None,
+        ResolvConf::Auto if network.mode == NetworkMode::Bridge && network.dns.is_empty() => {
+            FileContent::Resolver { search: network.dns_search.clone(), options: network.dns_options.clone() }
+        }
         ResolvConf::Auto if given => {
             let mut text: String = network.dns.iter().map(|server| format!("nameserver {server}\n")).collect();
             if !network.dns_search.is_empty() {

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::config::{ContainerName, EnvironmentFile, Notify};
+use crate::config::{ContainerName, ContainerNetwork, EnvironmentFile, Notify};
 
 /// Everything the executor does for one start, in order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,6 +35,9 @@ pub struct Plan {
     pub new_namespaces: Vec<Namespace>,
     /// Namespaces of other containers to join.
     pub joined_namespaces: Vec<(Namespace, String)>,
+    /// What it is to have of networks, where it has its own place on them.
+    #[serde(skip)]
+    pub network: Option<ContainerNetwork>,
     pub steps: Vec<Step>,
     pub process: Process,
     /// Set apart from the process: read from files and from the unit's environment at start.

@@ -1,0 +1,193 @@
+//! Links, addresses and routes, by rtnetlink(7).
+
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use ipnet::IpNet;
+use rustix::io::Errno;
+
+use super::netlink::{Message, Refused, Socket, attributes};
+use crate::config::MacAddress;
+
+/// linux/if_bridge.h and its neighbours, which libc lacks.
+const IFLA_BR_FORWARD_DELAY: u16 = 1;
+const IFLA_BR_MCAST_SNOOPING: u16 = 23;
+const VETH_INFO_PEER: u16 = 1;
+const RTM_NEWLINKPROP: u16 = 108;
+const IFA_F_NODAD: u32 = 2;
+
+const ACK: i32 = libc::NLM_F_ACK;
+const NEW: i32 = ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+
+/// A network interface, in the namespace of the socket it was asked of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Index(pub u32);
+
+/// The end of a pair that goes into the container.
+pub struct Peer<'a> {
+    pub name: &'a str,
+    pub mac: MacAddress,
+    pub namespace: BorrowedFd<'a>,
+}
+
+/// The index of the interface of that name, or of that other name; `None` where there is none.
+pub fn find(socket: &mut Socket, name: &str) -> Result<Option<Index>, Errno> {
+    let attribute = if name.len() < libc::IFNAMSIZ { libc::IFLA_IFNAME } else { libc::IFLA_ALT_IFNAME };
+    let question = Message::new(libc::RTM_GETLINK, 0, &interface(None, false)).text(attribute, name);
+    match socket.ask(question) {
+        Ok(answers) => Ok(answers.first().and_then(|answer| index_of(&answer.body))),
+        Err(Errno::NODEV) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The interface it is a port of.
+pub fn master(socket: &mut Socket, link: Index) -> Result<Option<Index>, Errno> {
+    let answers = socket.ask(Message::new(libc::RTM_GETLINK, 0, &interface(Some(link), false)))?;
+    let body = answers.first().map(|answer| answer.body.get(16..).unwrap_or_default()).unwrap_or_default();
+    let found = attributes(body).find(|(kind, _)| *kind == libc::IFLA_MASTER);
+    Ok(found.and_then(|(_, value)| Some(Index(u32::from_ne_bytes(*value.first_chunk()?)))))
+}
+
+/// Makes a bridge, up, that forwards from its first moment.
+pub fn add_bridge(socket: &mut Socket, name: &str, mac: MacAddress, mtu: Option<u32>) -> Result<(), Errno> {
+    let mut message = Message::new(libc::RTM_NEWLINK, NEW, &interface(None, true))
+        .text(libc::IFLA_IFNAME, name)
+        .attribute(libc::IFLA_ADDRESS, &mac.0);
+    if let Some(mtu) = mtu {
+        message = message.number(libc::IFLA_MTU, mtu);
+    }
+    let message = message.nested(libc::IFLA_LINKINFO, |info| {
+        info.text(libc::IFLA_INFO_KIND, "bridge").nested(libc::IFLA_INFO_DATA, |data| {
+            data.number(IFLA_BR_FORWARD_DELAY, 0).attribute(IFLA_BR_MCAST_SNOOPING, &[0])
+        })
+    });
+    one(socket, message)
+}
+
+/// Makes a pair, both ends up, one a port of `bridge`, the other in the peer's namespace.
+pub fn add_pair(
+    socket: &mut Socket,
+    name: &str,
+    bridge: Option<Index>,
+    mtu: Option<u32>,
+    peer: &Peer<'_>,
+) -> Result<(), Errno> {
+    let mut message = Message::new(libc::RTM_NEWLINK, NEW, &interface(None, true)).text(libc::IFLA_IFNAME, name);
+    if let Some(bridge) = bridge {
+        message = message.number(libc::IFLA_MASTER, bridge.0);
+    }
+    if let Some(mtu) = mtu {
+        message = message.number(libc::IFLA_MTU, mtu);
+    }
+    let message = message.nested(libc::IFLA_LINKINFO, |info| {
+        info.text(libc::IFLA_INFO_KIND, "veth").nested(libc::IFLA_INFO_DATA, |data| {
+            data.nested(VETH_INFO_PEER, |other| {
+                let other = other
+                    .raw(&interface(None, true))
+                    .text(libc::IFLA_IFNAME, peer.name)
+                    .attribute(libc::IFLA_ADDRESS, &peer.mac.0)
+                    .number(libc::IFLA_NET_NS_FD, peer.namespace.as_raw_fd() as u32);
+                match mtu {
+                    Some(mtu) => other.number(libc::IFLA_MTU, mtu),
+                    None => other,
+                }
+            })
+        })
+    });
+    one(socket, message)
+}
+
+/// Another name it is found by, of up to 127 characters.
+pub fn add_name(socket: &mut Socket, link: Index, name: &str) -> Result<(), Errno> {
+    let message = Message::new(RTM_NEWLINKPROP, NEW | libc::NLM_F_APPEND, &interface(Some(link), false));
+    one(socket, message.nested(libc::IFLA_PROP_LIST, |list| list.text(libc::IFLA_ALT_IFNAME, name)))
+}
+
+/// Makes it a port of `bridge` (of none without one), and up.
+pub fn set_master(socket: &mut Socket, link: Index, bridge: Option<Index>) -> Result<(), Errno> {
+    let message = Message::new(libc::RTM_SETLINK, ACK, &interface(Some(link), true));
+    one(socket, message.number(libc::IFLA_MASTER, bridge.map_or(0, |bridge| bridge.0)))
+}
+
+pub fn set_up(socket: &mut Socket, link: Index) -> Result<(), Errno> {
+    one(socket, Message::new(libc::RTM_SETLINK, ACK, &interface(Some(link), true)))
+}
+
+/// Nothing to do where there is none of that name.
+pub fn delete(socket: &mut Socket, name: &str) -> Result<(), Errno> {
+    let message = Message::new(libc::RTM_DELLINK, ACK, &interface(None, false)).text(libc::IFLA_IFNAME, name);
+    match one(socket, message) {
+        Err(Errno::NODEV) => Ok(()),
+        other => other,
+    }
+}
+
+/// Usable at once: nobody is asked whether another has it.
+pub fn address(link: Index, address: IpNet) -> Message {
+    let family = family(address.addr());
+    let mut fixed = vec![family, address.prefix_len(), 0, 0];
+    fixed.extend(link.0.to_ne_bytes());
+    let bytes = octets(address.addr());
+    let message = Message::new(libc::RTM_NEWADDR, NEW, &fixed)
+        .attribute(libc::IFA_LOCAL, &bytes)
+        .attribute(libc::IFA_ADDRESS, &bytes)
+        .number(libc::IFA_FLAGS, IFA_F_NODAD);
+    match address {
+        IpNet::V4(address) => message.attribute(libc::IFA_BROADCAST, &address.broadcast().octets()),
+        IpNet::V6(_) => message,
+    }
+}
+
+/// Everything that has no route of its own goes to `gateway`, or to the link where there is none.
+pub fn default_route(link: Index, gateway: Option<IpAddr>, any: IpAddr) -> Message {
+    let scope = if gateway.is_some() { libc::RT_SCOPE_UNIVERSE } else { libc::RT_SCOPE_LINK };
+    let fixed = [family(any), 0, 0, 0, libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, scope, libc::RTN_UNICAST, 0, 0, 0, 0];
+    let message = Message::new(libc::RTM_NEWROUTE, NEW, &fixed).number(libc::RTA_OIF, link.0);
+    match gateway {
+        Some(gateway) => message.attribute(libc::RTA_GATEWAY, &octets(gateway)),
+        None => message,
+    }
+}
+
+/// Sends several; one that is there already is as good as one just made.
+pub fn send_all(socket: &mut Socket, messages: Vec<Message>) -> Result<(), Refused> {
+    match socket.send(messages) {
+        Err(Refused { errno: Errno::EXIST, .. }) => Ok(()),
+        other => other,
+    }
+}
+
+fn one(socket: &mut Socket, message: Message) -> Result<(), Errno> {
+    socket.send(vec![message]).map_err(|refused| refused.errno)
+}
+
+/// `struct ifinfomsg`.
+fn interface(link: Option<Index>, up: bool) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[4..8].copy_from_slice(&link.map_or(0, |link| link.0).to_ne_bytes());
+    if up {
+        let flag = (libc::IFF_UP as u32).to_ne_bytes();
+        bytes[8..12].copy_from_slice(&flag);
+        bytes[12..16].copy_from_slice(&flag);
+    }
+    bytes
+}
+
+fn index_of(body: &[u8]) -> Option<Index> {
+    Some(Index(u32::from_ne_bytes(*body.get(4..8)?.first_chunk()?)))
+}
+
+fn family(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => libc::AF_INET as u8,
+        IpAddr::V6(_) => libc::AF_INET6 as u8,
+    }
+}
+
+pub fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
