@@ -145,7 +145,8 @@ impl Place {
             let index = bridge::find(&mut socket, name)?.ok_or_else(|| Error::NoInterface(name.clone()))?;
             let addresses = link.addresses.iter().map(|address| link::address(index, *address));
             let routes = link.default_routes.iter().map(|gateway| link::default_route(index, Some(*gateway), *gateway));
-            link::send_all(&mut socket, addresses.chain(routes).collect())
+            let all = std::iter::once(link::up(index)).chain(addresses).chain(routes).collect();
+            link::send_all(&mut socket, all)
                 .map_err(|refused| refused.errno)
                 .doing(|| format!("give {name} its addresses and routes"))?;
         }

@@ -65,7 +65,8 @@ pub fn add_bridge(socket: &mut Socket, name: &str, mac: MacAddress, mtu: Option<
     one(socket, message)
 }
 
-/// Makes a pair, both ends up, one a port of `bridge`, the other in the peer's namespace.
+/// Makes a pair, one end a port of `bridge`, and up, the other in the peer's namespace, where it cannot be up before there
+/// is a pair.
 pub fn add_pair(
     socket: &mut Socket,
     name: &str,
@@ -84,7 +85,7 @@ pub fn add_pair(
         info.text(libc::IFLA_INFO_KIND, "veth").nested(libc::IFLA_INFO_DATA, |data| {
             data.nested(VETH_INFO_PEER, |other| {
                 let other = other
-                    .raw(&interface(None, true))
+                    .raw(&interface(None, false))
                     .text(libc::IFLA_IFNAME, peer.name)
                     .attribute(libc::IFLA_ADDRESS, &peer.mac.0)
                     .number(libc::IFLA_NET_NS_FD, peer.namespace.as_raw_fd() as u32);
@@ -110,8 +111,8 @@ pub fn set_master(socket: &mut Socket, link: Index, bridge: Option<Index>) -> Re
     one(socket, message.number(libc::IFLA_MASTER, bridge.map_or(0, |bridge| bridge.0)))
 }
 
-pub fn set_up(socket: &mut Socket, link: Index) -> Result<(), Errno> {
-    one(socket, Message::new(libc::RTM_SETLINK, ACK, &interface(Some(link), true)))
+pub fn up(link: Index) -> Message {
+    Message::new(libc::RTM_SETLINK, ACK, &interface(Some(link), true))
 }
 
 /// Nothing to do where there is none of that name.
