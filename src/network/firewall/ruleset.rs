@@ -62,7 +62,8 @@ table inet berth {{
 		oifname @internal drop
 		iifname @isolated oifname @bridges drop
 		iifname @bridges oifname @isolated drop
-		oifname @bridges iifname != @bridges ct status != dnat drop comment "from outside, published ports alone"
+		ct status dnat accept
+		oifname @bridges iifname != @bridges drop comment "from outside, published ports alone"
 	}}
 }}
 "#
