@@ -43,6 +43,10 @@ impl Scope {
         self.config_roots.iter().map(|root| root.join("containers"))
     }
 
+    pub fn network_roots(&self) -> impl DoubleEndedIterator<Item = PathBuf> + '_ {
+        self.config_roots.iter().map(|root| root.join("networks"))
+    }
+
     /// `/etc/berth/trust`: whose images are accepted, by prefix.
     pub fn trust(&self) -> PathBuf {
         self.config_roots.last().map_or_else(PathBuf::new, |root| root.join("trust"))

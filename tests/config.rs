@@ -1,6 +1,7 @@
-//! Containers' TOML files: what they mean, how drop-ins merge, and the exact text of every complaint.
+//! Containers' and networks' TOML files: what they mean, how drop-ins merge, and the exact text of every complaint.
 //!
-//! `tests/config/bad/NAME.toml` must fail with what `NAME.txt` holds; `BERTH_BLESS=1` writes it anew.
+//! `tests/config/bad/NAME.toml` must fail with what `NAME.txt` holds, as must those of `bad-networks`; `BERTH_BLESS=1`
+//! writes it anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 use berth::Scope;
 use berth::config::{
     Container, ContainerName, DeclaredName, Device, Diagnostics, Idmap, LimitRange, LoadError, Mount, MountKind,
-    NetworkMode, Notify, Propagation, Pull, PullPolicy, Reload, ResolvConf, ResourceLimit, RootSource, SeccompSource,
-    Signal, SourceFile, Sources, Timezone, UserNamespace, VerbatimSection, VerbatimSetting, Volatile, declared,
+    NetworkMode, NetworkSources, Notify, Propagation, Pull, PullPolicy, Reload, ResolvConf, ResourceLimit, RootSource,
+    SeccompSource, Signal, SourceFile, Sources, Timezone, UserNamespace, VerbatimSection, VerbatimSetting, Volatile,
+    declared,
 };
 
 #[path = "config/bad.rs"]
@@ -20,6 +22,10 @@ mod example;
 mod files;
 #[path = "config/merge.rs"]
 mod merge;
+#[path = "config/network.rs"]
+mod network;
+#[path = "config/networks.rs"]
+mod networks;
 #[path = "config/robust.rs"]
 mod robust;
 

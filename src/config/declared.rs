@@ -28,18 +28,24 @@ pub enum DeclaredName {
 
 /// Every file that is not masked, by name; of several with one name that of the highest root.
 pub fn declared(scope: &Scope) -> io::Result<Vec<Declared>> {
+    let files = files(scope.container_roots())?.into_iter();
+    Ok(files.map(|(stem, path)| Declared { name: DeclaredName::of(stem), path }).collect())
+}
+
+/// The same of any roots: stem → path.
+pub(super) fn files(roots: impl IntoIterator<Item = PathBuf>) -> io::Result<BTreeMap<String, PathBuf>> {
     let mut paths = BTreeMap::new();
-    for root in scope.container_roots() {
+    for root in roots {
         for path in toml_files(&root)? {
             let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
             paths.insert(stem, path);
         }
     }
-    let declared = paths.into_iter().filter(|(_, path)| {
+    paths.retain(|_, path| {
         // What cannot be looked at is listed: reading it will say why.
         path.metadata().map_or(true, |metadata| !is_null_device(&metadata) && !metadata.is_dir())
     });
-    Ok(declared.map(|(stem, path)| Declared { name: DeclaredName::of(stem), path }).collect())
+    Ok(paths)
 }
 
 /// The instances somebody has enabled (links in the units' roots) or started, by name. Whether there is a template for

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::decode::mounts::OPTIONS;
+use super::decode::{IPVLAN_MODES, MACVLAN_MODES, mounts::OPTIONS};
 use super::schema::{self, Schema};
 use super::{capability, verbatim_sections};
 use crate::unit::{Kind, Owner, Setting, table};
@@ -62,6 +62,7 @@ fn key_schema(header: &str, key: &str) -> Value {
         ("", "security") => section(&schema::SECURITY),
         ("", "network") => section(&schema::NETWORK),
         ("", "mount") => json!({ "type": "array", "items": mounts() }),
+        ("[network]", "interface") => json!({ "type": "array", "items": interfaces() }),
         ("[security]", "capabilities") => section(&schema::CAPABILITIES),
         ("[security]", "user-namespace") => section(&schema::USER_NAMESPACE),
         _ => match words(header, key) {
@@ -76,9 +77,8 @@ fn typed(header: &str, key: &str) -> Value {
         "autostart" | "boot" | "init" | "http-proxy" | "tty" | "ephemeral" | "read-only" | "recursive" | "optional"
         | "privileged" | "no-new-privileges" => json!({ "type": "boolean" }),
         "entrypoint" | "command" | "reload-command" | "environment-files" | "environment-pass" | "devices"
-        | "masked-paths" | "unmasked-paths" | "read-only-paths" | "lower" | "dns" | "dns-search" | "dns-options" => {
-            reference("strings")
-        }
+        | "masked-paths" | "unmasked-paths" | "read-only-paths" | "lower" | "networks" | "publish" | "aliases"
+        | "ip" | "dns" | "dns-search" | "dns-options" => reference("strings"),
         "add" | "drop" | "ambient" | "options" | "insecure" => {
             json!({ "type": "array", "items": { "enum": items(key) } })
         }
@@ -90,6 +90,10 @@ fn typed(header: &str, key: &str) -> Value {
         "size" if header == "[security.user-namespace]" => json!({ "type": "integer", "minimum": 1 }),
         "user" | "shm-size" | "size" | "retry-delay" => reference("amount"),
         "pid" | "ipc" | "uts" | "cgroup" => json!({ "type": "string", "pattern": "^(private|host|container:.+)$" }),
+        "mode" if header == "[network]" => {
+            json!({ "type": "string", "pattern": "^(bridge|none|private|host|container:.+|path:/.+)$" })
+        }
+        "vlan" => json!({ "type": "integer", "minimum": 1, "maximum": 4094 }),
         "seccomp" => json!({ "type": "string", "pattern": "^(default|unconfined|/.*)$" }),
         _ => json!({ "type": "string" }),
     }
@@ -104,7 +108,6 @@ fn words(header: &str, key: &str) -> Option<&'static [&'static str]> {
         ("[[mount]]", "propagation") => &["private", "slave", "shared"],
         ("[[mount]]", "idmap") => &["auto", "none", "root-owner", "owner"],
         ("[security.user-namespace]", "mode") => &["auto", "host", "identity", "fixed"],
-        ("[network]", "mode") => &["none", "private", "host"],
         ("[network]", "resolv-conf") => &["auto", "copy-host", "bind-host", "off"],
         _ => return None,
     })
@@ -124,21 +127,42 @@ fn items(key: &str) -> Vec<&'static str> {
 /// One form a type; without a type it is a bind.
 fn mounts() -> Value {
     const COMMON: [&str; 3] = ["type", "target", "read-only"];
-    let form = |kind: &str, required: &[&str], keys: &[&str]| {
-        let all = COMMON.iter().chain(keys);
-        let mut properties: Map<String, Value> =
-            all.map(|key| ((*key).to_owned(), key_schema(schema::MOUNT.header, key))).collect();
-        properties.insert("type".to_owned(), json!({ "const": kind }));
-        let mut form = closed(properties);
-        form["required"] = json!(required);
-        form
-    };
+    let form = |kind: &str, required: &[&str], keys: &[&str]| form(&schema::MOUNT, kind, required, &[&COMMON, keys]);
     json!({ "oneOf": [
         form("bind", &["source", "target"], &["source", "recursive", "propagation", "idmap", "options", "optional"]),
         form("tmpfs", &["type", "target"], &["size", "mode", "options"]),
         form("overlay", &["type", "target", "lower"], &["lower", "upper", "options"]),
         form("inaccessible", &["type", "target"], &[]),
     ] })
+}
+
+/// One form a type, and each has one.
+fn interfaces() -> Value {
+    let form = |kind: &str, keys: &[&str]| {
+        let required: &[&str] = if kind == "veth" { &["type"] } else { &["type", "parent"] };
+        form(&schema::INTERFACE, kind, required, &[&["type", "name"], keys])
+    };
+    let with_mode = |kind: &str, modes: Vec<&str>| {
+        let mut form = form(kind, &["parent", "vlan", "mode"]);
+        form["properties"]["mode"] = json!({ "enum": modes });
+        form
+    };
+    json!({ "oneOf": [
+        form("move", &["parent"]),
+        with_mode("macvlan", MACVLAN_MODES.map(|(word, _)| word).to_vec()),
+        with_mode("ipvlan", IPVLAN_MODES.map(|(word, _)| word).to_vec()),
+        form("veth", &["host"]),
+    ] })
+}
+
+fn form(schema: &Schema, kind: &str, required: &[&str], keys: &[&[&str]]) -> Value {
+    let all = keys.concat();
+    let mut properties: Map<String, Value> =
+        all.iter().map(|key| ((*key).to_owned(), key_schema(schema.header, key))).collect();
+    properties.insert("type".to_owned(), json!({ "const": kind }));
+    let mut form = closed(properties);
+    form["required"] = json!(required);
+    form
 }
 
 /// One of systemd's settings. A list is one value or several.
@@ -165,7 +189,7 @@ mod tests {
     use super::*;
     use crate::config::Sources;
 
-    const SECTIONS: [&Schema; 8] = [
+    const SECTIONS: [&Schema; 9] = [
         &schema::TOP,
         &schema::PULL,
         &schema::MOUNT,
@@ -174,6 +198,7 @@ mod tests {
         &schema::CAPABILITIES,
         &schema::USER_NAMESPACE,
         &schema::NETWORK,
+        &schema::INTERFACE,
     ];
 
     fn complaints(header: &str, line: &str) -> String {
@@ -202,7 +227,7 @@ mod tests {
                 compared += 1;
             }
         }
-        assert_eq!(compared, 8);
+        assert_eq!(compared, 7);
         for (header, key) in [("[[mount]]", "options"), ("[security]", "insecure")] {
             let decoder = allowed(header, &format!("{key} = [\"no-such-word\"]"));
             assert_eq!(decoder.unwrap_or_default(), items(key), "{key}");
@@ -226,9 +251,10 @@ mod tests {
                     (_, "amount") => ("1", "true"),
                     _ => continue,
                 };
-                if *key == "mount"
+                let tables = ["mount", "interface"].contains(key);
+                if tables
                     || verbatim_sections::section(key).is_some()
-                    || schema.header == "[[mount]]" && *key == "type"
+                    || schema.header.starts_with("[[") && *key == "type"
                 {
                     continue;
                 }

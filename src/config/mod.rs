@@ -1,4 +1,4 @@
-//! TOML in, one typed [`Container`] out. Only the loader touches the file system.
+//! TOML in, one typed [`Container`] or [`Network`] out. Only the loaders touch the file system.
 //!
 //! [`Sources`] are the files; each becomes a tree whose values remember their places, drop-ins are merged over the
 //! main file, and the decoders read the merged tree key by key. What is wrong anywhere ends in [`Diagnostics`].
@@ -8,11 +8,13 @@ mod container;
 mod declared;
 mod decode;
 pub(crate) mod diagnostics;
+mod foreign;
 mod item;
 mod json_schema;
 mod merge;
 mod name;
 mod network;
+mod networks;
 mod parse;
 mod schema;
 mod sources;
@@ -28,4 +30,5 @@ pub use diagnostics::{Diagnostics, Problem};
 pub use json_schema::json_schema;
 pub use name::{ContainerName, NameError};
 pub use network::*;
+pub use networks::{DeclaredNetwork, NetworkError, NetworkSources, declared_networks};
 pub use sources::{LoadError, SourceFile, Sources};

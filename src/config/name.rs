@@ -92,14 +92,19 @@ fn check_label(name: &str, label: &str) -> Result<(), NameError> {
     if label.is_empty() {
         return Err(NameError::Empty);
     }
+    match not_of_a_label(label) {
+        Some(found) => Err(NameError::Character { name: name.to_owned(), found }),
+        None => Ok(()),
+    }
+}
+
+/// The first character that a lower-case DNS label cannot have there.
+pub(super) fn not_of_a_label(label: &str) -> Option<char> {
     let wrong = label.char_indices().find(|&(at, found)| {
         let edge = at == 0 || at + found.len_utf8() == label.len();
         !(found.is_ascii_lowercase() || found.is_ascii_digit() || (found == '-' && !edge))
     });
-    match wrong {
-        Some((_, found)) => Err(NameError::Character { name: name.to_owned(), found }),
-        None => Ok(()),
-    }
+    wrong.map(|(_, found)| found)
 }
 
 #[cfg(test)]

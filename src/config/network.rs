@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use ipnet::IpNet;
 
 use super::ContainerName;
+use super::name::not_of_a_label;
 
 /// A lower-case DNS label, as a container's name is; `default` is built in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +24,7 @@ pub struct Network {
     /// At most one of each family has no subnet of its own said; empty: one of IPv4 and one of IPv6 are picked, free of the
     /// host's routes.
     pub subnets: Vec<Subnet>,
-    /// Whether an IPv6 subnet is picked where none is said.
+    /// Whether an IPv6 subnet is picked where none of IPv6 is said; it is not where only one of IPv4 is.
     pub ipv6: bool,
     /// Nothing leaves it but to the host's own address on it.
     pub internal: bool,
@@ -100,7 +102,7 @@ pub struct MacAddress(pub [u8; 6]);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtraInterface {
     pub kind: ExtraInterfaceKind,
-    /// Its name in the container: the parent's where none is said.
+    /// Its name in the container, where it is not to be the parent's: see `inner_name`.
     pub name: Option<String>,
 }
 
@@ -140,11 +142,46 @@ pub enum NetworkMode {
     Path(PathBuf),
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetworkNameError {
+    #[error("a network's name cannot be empty")]
+    Empty,
+    #[error("“{0}” is longer than 63 characters, the limit of a DNS label")]
+    TooLong(String),
+    #[error("“{name}” has {found:?}; a network's name is lower-case letters, digits and inner hyphens (a DNS label)")]
+    Character { name: String, found: char },
+    #[error("“{0}” is a mode of [network], not the name of a network")]
+    Mode(String),
+}
+
 impl NetworkName {
     pub const DEFAULT: &str = "default";
 
+    /// What `--network` would take for a mode.
+    const MODES: [&str; 6] = ["bridge", "none", "private", "host", "container", "path"];
+
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for NetworkName {
+    type Err = NetworkNameError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkNameError> {
+        if text.is_empty() {
+            return Err(NetworkNameError::Empty);
+        }
+        if let Some(found) = not_of_a_label(text) {
+            return Err(NetworkNameError::Character { name: text.to_owned(), found });
+        }
+        if text.len() > 63 {
+            return Err(NetworkNameError::TooLong(text.to_owned()));
+        }
+        match Self::MODES.contains(&text) {
+            true => Err(NetworkNameError::Mode(text.to_owned())),
+            false => Ok(NetworkName(text.to_owned())),
+        }
     }
 }
 
@@ -166,6 +203,43 @@ impl fmt::Display for Protocol {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
         })
+    }
+}
+
+impl ExtraInterface {
+    /// Its name in the container.
+    pub fn inner_name(&self) -> &str {
+        let given = match &self.kind {
+            ExtraInterfaceKind::Move { interface } => interface,
+            ExtraInterfaceKind::Macvlan { parent, .. } | ExtraInterfaceKind::Ipvlan { parent, .. } => &parent.interface,
+            // As systemd-nspawn(1) has it: networkd in a booted container has settings for that name.
+            ExtraInterfaceKind::Veth { .. } => "host0",
+        };
+        self.name.as_deref().unwrap_or(given)
+    }
+}
+
+impl fmt::Display for Publish {
+    /// As it is written in the TOML.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(IpAddr::V6(address)) => write!(out, "[{address}]:")?,
+            Some(IpAddr::V4(address)) => write!(out, "{address}:")?,
+            None => {}
+        }
+        match &self.host {
+            Some(host) => write!(out, "{}:", ports(host))?,
+            None if self.address.is_some() => out.write_str(":")?,
+            None => {}
+        }
+        write!(out, "{}/{}", ports(&self.container), self.protocol)
+    }
+}
+
+fn ports(range: &RangeInclusive<u16>) -> String {
+    match range.start() == range.end() {
+        true => range.start().to_string(),
+        false => format!("{}-{}", range.start(), range.end()),
     }
 }
 

@@ -1,7 +1,7 @@
-//! The keys there are, the keys there will be, and what other tools call them.
+//! The keys there are, the keys there will be, and which of them was meant.
 
 use super::suggest::{nearest, plain};
-use super::verbatim_sections;
+use super::{foreign, verbatim_sections};
 use crate::unit::{Owner, table};
 
 /// The keys of one table of the file.
@@ -11,10 +11,18 @@ pub struct Schema {
     pub keys: &'static [&'static str],
     /// Keys that later work brings.
     pub later: &'static [&'static str],
+    pub file: File,
+}
+
+/// What a file describes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum File {
+    Container,
+    Network,
 }
 
 const fn schema(header: &'static str, keys: &'static [&'static str], later: &'static [&'static str]) -> Schema {
-    Schema { header, keys, later }
+    Schema { header, keys, later, file: File::Container }
 }
 
 pub const TOP: Schema = schema(
@@ -106,74 +114,49 @@ pub const CAPABILITIES: Schema = schema("[security.capabilities]", &["add", "dro
 pub const USER_NAMESPACE: Schema = schema("[security.user-namespace]", &["mode", "base", "size"], &[]);
 pub const NETWORK: Schema = schema(
     "[network]",
-    &["mode", "dns", "dns-search", "dns-options", "hosts", "resolv-conf"],
-    &["networks", "publish", "aliases", "ip", "mac", "interface"],
+    &[
+        "mode",
+        "networks",
+        "publish",
+        "aliases",
+        "ip",
+        "mac",
+        "interface",
+        "dns",
+        "dns-search",
+        "dns-options",
+        "hosts",
+        "resolv-conf",
+    ],
+    &[],
 );
+pub const INTERFACE: Schema = schema("[[network.interface]]", &["type", "parent", "name", "mode", "vlan", "host"], &[]);
 
-const ALL: [&Schema; 8] = [&TOP, &PULL, &MOUNT, &NAMESPACES, &SECURITY, &CAPABILITIES, &USER_NAMESPACE, &NETWORK];
+/// All of a network's file.
+pub const NETWORK_FILE: Schema = Schema {
+    header: "",
+    keys: &[
+        "description",
+        "driver",
+        "subnets",
+        "gateways",
+        "ranges",
+        "ipv6",
+        "internal",
+        "isolate",
+        "dns",
+        "mtu",
+        "interface",
+        "parent",
+        "vlan",
+        "mode",
+    ],
+    later: &[],
+    file: File::Network,
+};
 
-/// podman's, Quadlet's, compose's and nspawn's words, in plain form, and where berth has the same.
-const FOREIGN: &[(&[&str], &str)] = &[
-    (&["ports", "port", "publishport", "publishports", "expose"], "berth's key is “publish” in [network]"),
-    (&["volume", "volumes", "mounts", "bind", "binds", "bindreadonly"], "berth's key is [[mount]], one for each"),
-    (&["tmpfs", "temporaryfilesystem"], "write a [[mount]] with type = \"tmpfs\""),
-    (&["overlay"], "write a [[mount]] with type = \"overlay\""),
-    (&["inaccessible"], "write a [[mount]] with type = \"inaccessible\""),
-    (&["restartpolicy"], "write Restart = \"…\" in [service]"),
-    (&["env", "environmentvariables"], "berth's key is “environment”"),
-    (&["envfile", "environmentfile"], "berth's key is “environment-files”"),
-    (&["passenvironment", "envhost"], "berth's key is “environment-pass”"),
-    (&["exec", "cmd", "args", "parameters"], "berth's key is “command”"),
-    (&["workdir", "workingdir", "cwd"], "berth's key is “working-directory”"),
-    (&["name", "containername"], "a container is named by its file: NAME.toml"),
-    (&["memory", "mem", "memlimit", "memorylimit"], "write MemoryMax = \"…\" in [resources]"),
-    (&["cpus", "cpu"], "write CPUQuota = \"…%\" in [resources]"),
-    (&["cpushares"], "write CPUWeight = … in [resources]"),
-    (&["pidslimit"], "write TasksMax = … in [resources]"),
-    (&["limits", "deploy"], "systemd's limits stand in [resources]"),
-    (&["capadd", "addcapability", "capability"], "berth's key is “add” in [security.capabilities]"),
-    (&["capdrop", "dropcapability"], "berth's key is “drop” in [security.capabilities]"),
-    (&["networkmode", "net", "privatenetwork"], "berth's key is “mode” in [network]"),
-    (&["dependson"], "write Requires = […] and After = […] in [unit]"),
-    (&["healthcheck", "healthcmd"], "berth's section will be [health], not yet there"),
-    (&["autoupdate"], "berth's section will be [update], not yet there"),
-    (&["pullpolicy"], "berth's key is “policy” in [pull]"),
-    (&["userns", "usernsmode", "privateusers", "remapuid"], "berth's key is “mode” in [security.user-namespace]"),
-    (&["securityopt", "securitylabeltype"], "see [security]: seccomp, apparmor, selinux-label, no-new-privileges"),
-    (&["seccompprofile", "systemcallfilter"], "berth's key is “seccomp” in [security]"),
-    (&["ulimit", "ulimits"], "berth's section is [rlimits]"),
-    (&["sysctl"], "berth's section is [sysctls]"),
-    (&["stoptimeout", "stopgraceperiod"], "write TimeoutStopSec = \"…\" in [service]"),
-    (&["killsignal"], "berth's key is “stop-signal”"),
-    (&["addhost", "extrahosts"], "berth's key is “hosts” in [network]"),
-    (&["label"], "berth's key is “labels”"),
-    (&["annotation"], "berth's key is “annotations”"),
-    (&["device", "adddevice"], "berth's key is “devices”"),
-    (&["logdriver", "logging"], "output goes to the journal; StandardOutput in [service] changes that"),
-    (&["secret", "secrets"], "write LoadCredential = [\"NAME:PATH\"] in [service]"),
-    (&["readonlyrootfs", "readonlyroot"], "berth's key is “read-only”"),
-    (&["rootdirectory", "rootimage"], "berth's key is “rootfs”"),
-    (&["runinit"], "berth's key is “init”"),
-    (&["tz"], "berth's key is “timezone”"),
-    (&["group", "groupadd", "supplementarygroups"], "berth's key is “groups”"),
-    (&["reload"], "berth's keys are “reload-signal” and “reload-command”"),
-    (&["container", "services"], "the container's keys stand at the top of the file, in no [section]"),
-    (&["files"], "berth's section is [[mount]]"),
-    (&["build", "dockerfile"], "berth builds no images; build it elsewhere and name it as “image”"),
-    (&["capabilities"], "berth's section is [security.capabilities]"),
-];
-
-/// fstab's, mount(8)'s and other engines' words for the keys of a mount.
-const MOUNT_WORDS: &[(&[&str], &str)] = &[
-    (&["src", "what", "from", "host", "hostpath"], "source"),
-    (&["dst", "dest", "destination", "where", "to", "container", "mountpoint", "path"], "target"),
-    (&["ro"], "read-only"),
-    (&["tmpfssize"], "size"),
-    (&["tmpfsmode"], "mode"),
-    (&["kind", "fstype"], "type"),
-    (&["lowerdir"], "lower"),
-    (&["upperdir"], "upper"),
-];
+const ALL: [&Schema; 9] =
+    [&TOP, &PULL, &MOUNT, &NAMESPACES, &SECURITY, &CAPABILITIES, &USER_NAMESPACE, &NETWORK, &INTERFACE];
 
 /// What was probably meant by a key that `here` does not have.
 pub fn help(here: &Schema, key: &str) -> Option<String> {
@@ -182,9 +165,13 @@ pub fn help(here: &Schema, key: &str) -> Option<String> {
     if let Some(known) = here.keys.iter().chain(here.later).find(|known| plain(known) == wanted) {
         return Some(did_you_mean(known));
     }
-    if here.header == "[[mount]]"
-        && let Some((_, known)) = MOUNT_WORDS.iter().find(|(words, _)| words.contains(&wanted.as_str()))
-    {
+    if here.file == File::Network {
+        return foreign::network_advice(&wanted)
+            .map(str::to_owned)
+            .or_else(|| of_containers(&wanted))
+            .or_else(|| nearest(key, here.keys.iter().copied()).map(did_you_mean));
+    }
+    if let Some(known) = foreign::key(here.header, &wanted) {
         return Some(did_you_mean(known));
     }
     if here.header == "[namespaces]" && matches!(key, "user" | "network" | "net") {
@@ -192,7 +179,7 @@ pub fn help(here: &Schema, key: &str) -> Option<String> {
         return Some(format!("berth's key is “mode” in {section}"));
     }
     elsewhere(here, &wanted)
-        .or_else(|| foreign(&wanted))
+        .or_else(|| foreign::advice(&wanted).map(str::to_owned))
         .or_else(|| setting(&wanted))
         .or_else(|| nearest(key, here.keys.iter().copied()).map(did_you_mean))
         .or_else(|| {
@@ -227,12 +214,13 @@ pub fn help_for_setting(key: &str) -> Option<String> {
         let known = schema.keys.iter().find(|known| plain(known) == wanted)?;
         Some(place(schema, known))
     });
-    ours.or_else(|| foreign(&wanted))
+    ours.or_else(|| foreign::advice(&wanted).map(str::to_owned))
 }
 
-fn foreign(wanted: &str) -> Option<String> {
-    let (_, help) = FOREIGN.iter().find(|(names, _)| names.contains(&wanted))?;
-    Some((*help).to_owned())
+/// A container's key in a network's file.
+fn of_containers(wanted: &str) -> Option<String> {
+    let known = ALL.iter().find_map(|schema| schema.keys.iter().find(|known| plain(known) == wanted))?;
+    Some(format!("“{known}” is a key of containers, not of networks"))
 }
 
 fn place(schema: &Schema, key: &str) -> String {

@@ -1,4 +1,4 @@
-//! The files that describe a container. All of `config` that touches the file system is here and in `declared`.
+//! The files that describe a container. All of `config` that touches the file system is here, in `declared` and in `networks`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,7 +14,7 @@ use super::diagnostics::Diagnostics;
 use super::{Container, ContainerName, decode, suggest};
 use crate::Scope;
 
-/// Far beyond any container's description; a larger file is a mistake, and a unit generator has no time for it.
+/// Far beyond any description; a larger file is a mistake, and a unit generator has no time for it.
 const LARGEST: u64 = 1 << 20;
 
 /// One TOML file as it was read.
@@ -34,7 +34,7 @@ pub struct Sources {
 /// Why there is no description to read.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("no container “{name}”: {} not found in {}{}", wanted(name), list(roots), did_you_mean(close))]
+    #[error("no container “{name}”: {} not found in {}{}", wanted(name), list(roots), did_you_mean(close.as_deref()))]
     NotFound { name: ContainerName, roots: Vec<PathBuf>, close: Option<String> },
     #[error("container “{name}” is masked: {} is a link to /dev/null", path.display())]
     Masked { name: ContainerName, path: PathBuf },
@@ -44,7 +44,7 @@ pub enum LoadError {
     NotText { path: PathBuf, line: usize },
     #[error("{}: not a regular file", path.display())]
     NotAFile { path: PathBuf },
-    #[error("{}: larger than 1 MiB; a container's description is some kilobytes at most", path.display())]
+    #[error("{}: larger than 1 MiB; such a file is some kilobytes at most", path.display())]
     TooLarge { path: PathBuf },
 }
 
@@ -54,10 +54,7 @@ impl Sources {
     pub fn load(scope: &Scope, name: &ContainerName) -> Result<Sources, LoadError> {
         let roots: Vec<PathBuf> = scope.container_roots().collect();
         let stems = stems(name);
-        let main = stems.iter().rev().find_map(|stem| {
-            roots.iter().rev().map(|root| root.join(format!("{stem}.toml"))).find(|path| is_there(path))
-        });
-        let Some(main) = main else {
+        let Some(main) = stems.iter().rev().find_map(|stem| main_file(&roots, stem)) else {
             let close = close_name(scope, name);
             return Err(LoadError::NotFound { name: name.clone(), roots, close });
         };
@@ -66,7 +63,7 @@ impl Sources {
         };
         let directories =
             stems.iter().flat_map(|stem| roots.iter().map(move |root| root.join(format!("{stem}.toml.d"))));
-        Self::with_drop_ins(name.clone(), main, directories)
+        Ok(Sources { name: name.clone(), files: with_drop_ins(Some(main), directories)? })
     }
 
     /// A file anywhere, with the drop-ins in the directory `FILE.d` beside it.
@@ -74,34 +71,13 @@ impl Sources {
         let Some(main) = read(path)? else {
             return Err(LoadError::Masked { name, path: path.to_owned() });
         };
-        let mut directory = path.as_os_str().to_owned();
-        directory.push(".d");
-        Self::with_drop_ins(name, main, [PathBuf::from(directory)])
+        Ok(Sources { name, files: with_drop_ins(Some(main), [beside(path)])? })
     }
 
     /// A description that is in no file; its problems are at `NAME.toml`.
     pub fn from_text(name: ContainerName, text: impl Into<String>) -> Sources {
         let path = PathBuf::from(format!("{name}.toml"));
         Sources { name, files: vec![SourceFile { path, text: text.into() }] }
-    }
-
-    /// A drop-in masks one of the same name in an earlier directory; all are sorted by name, wherever they are.
-    fn with_drop_ins(
-        name: ContainerName,
-        main: SourceFile,
-        directories: impl IntoIterator<Item = PathBuf>,
-    ) -> Result<Sources, LoadError> {
-        let mut drop_ins = BTreeMap::new();
-        for directory in directories {
-            for path in toml_files(&directory).map_err(|source| LoadError::Io { path: directory.clone(), source })? {
-                drop_ins.insert(path.file_name().map(ToOwned::to_owned), path);
-            }
-        }
-        let mut files = vec![main];
-        for path in drop_ins.values() {
-            files.extend(read(path)?);
-        }
-        Ok(Sources { name, files })
     }
 
     /// Over names, paths and texts: another one as soon as a file appears, vanishes, moves or changes.
@@ -121,6 +97,36 @@ impl Sources {
     pub fn parse(&self) -> Result<Container, Diagnostics> {
         decode::container(self)
     }
+}
+
+/// Of several with one name the one in the highest root.
+pub(super) fn main_file(roots: &[PathBuf], stem: &str) -> Option<PathBuf> {
+    roots.iter().rev().map(|root| root.join(format!("{stem}.toml"))).find(|path| is_there(path))
+}
+
+/// `FILE.d`.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut directory = path.as_os_str().to_owned();
+    directory.push(".d");
+    PathBuf::from(directory)
+}
+
+/// A drop-in masks one of the same name in an earlier directory; all are sorted by name, wherever they are.
+pub(super) fn with_drop_ins(
+    main: Option<SourceFile>,
+    directories: impl IntoIterator<Item = PathBuf>,
+) -> Result<Vec<SourceFile>, LoadError> {
+    let mut drop_ins = BTreeMap::new();
+    for directory in directories {
+        for path in toml_files(&directory).map_err(|source| LoadError::Io { path: directory.clone(), source })? {
+            drop_ins.insert(path.file_name().map(ToOwned::to_owned), path);
+        }
+    }
+    let mut files: Vec<SourceFile> = main.into_iter().collect();
+    for path in drop_ins.values() {
+        files.extend(read(path)?);
+    }
+    Ok(files)
 }
 
 /// What cannot be looked at counts: reading it will say why.
@@ -147,12 +153,12 @@ fn wanted(name: &ContainerName) -> String {
     }
 }
 
-fn list(paths: &[PathBuf]) -> String {
+pub(super) fn list(paths: &[PathBuf]) -> String {
     paths.iter().rev().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn did_you_mean(close: &Option<String>) -> String {
-    close.as_ref().map(|name| format!("; did you mean “{name}”?")).unwrap_or_default()
+pub(super) fn did_you_mean(close: Option<&str>) -> String {
+    close.map(|name| format!("; did you mean “{name}”?")).unwrap_or_default()
 }
 
 /// A declared name, or an instance of a declared template, that is nearly this one.
@@ -193,7 +199,7 @@ pub(super) fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// `None` for a link to `/dev/null`, which masks. Nothing that is not a file is ever waited for: a pipe in a
 /// configuration directory would otherwise hold up the boot.
-fn read(path: &Path) -> Result<Option<SourceFile>, LoadError> {
+pub(super) fn read(path: &Path) -> Result<Option<SourceFile>, LoadError> {
     let io = |source: io::Error| LoadError::Io { path: path.to_owned(), source };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| io(errno.into()))?);

@@ -1,9 +1,13 @@
 //! The schema by example, without the keys that are not there yet, means what it says.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use berth::config::{AppArmor, CapabilityChanges, EnvironmentFile, NamespaceMode, Namespaces, UserSpec};
+use berth::config::{
+    AppArmor, CapabilityChanges, EnvironmentFile, ExtraInterface, ExtraInterfaceKind, MacAddress, MacvlanMode,
+    NamespaceMode, Namespaces, NetworkName, Parent, Protocol, Publish, UserSpec,
+};
 
 use super::*;
 
@@ -67,7 +71,27 @@ fn the_example_means_what_it_says() {
     let range = LimitRange { soft: Some(1024), hard: Some(65_536) };
     assert_eq!(container.rlimits, BTreeMap::from([(ResourceLimit::Nofile, range)]));
     let network = &container.network;
-    assert_eq!(network.mode, NetworkMode::Private);
+    assert_eq!(network.mode, NetworkMode::Bridge);
+    let names: Vec<&str> = network.networks.iter().map(NetworkName::as_str).collect();
+    assert_eq!(names, ["default", "backend"]);
+    let port = |address: Option<&str>, host, container, protocol| Publish {
+        address: address.map(|address| address.parse().unwrap()),
+        host: Some(host),
+        container,
+        protocol,
+    };
+    let expected = [
+        port(None, 8080..=8080, 80..=80, Protocol::Tcp),
+        port(Some("127.0.0.1"), 8443..=8443, 443..=443, Protocol::Tcp),
+        port(Some("::"), 9000..=9009, 9000..=9009, Protocol::Udp),
+    ];
+    assert_eq!(network.publish, expected);
+    assert_eq!(network.aliases, ["www"]);
+    assert_eq!(network.ip, ["10.88.0.10", "fd00::10"].map(|ip| ip.parse::<IpAddr>().unwrap()));
+    assert_eq!(network.mac, Some(MacAddress([2, 0, 0, 0, 0, 0x10])));
+    let parent = Parent { interface: "eth1".to_owned(), vlan: None };
+    let kind = ExtraInterfaceKind::Macvlan { parent, mode: MacvlanMode::Bridge };
+    assert_eq!(network.interfaces, [ExtraInterface { kind, name: Some("lan0".to_owned()) }]);
     assert_eq!(network.dns, ["10.0.0.53"]);
     assert_eq!(
         (&network.dns_search[..], &network.dns_options[..]),

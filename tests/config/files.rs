@@ -7,37 +7,40 @@ use tempfile::TempDir;
 use super::*;
 
 /// A tree with configuration roots in it.
-struct Tree {
-    directory: TempDir,
+pub struct Tree {
+    pub directory: TempDir,
+    /// `containers`, or whose files else are written.
+    kind: &'static str,
 }
 
 impl Tree {
     fn new() -> Self {
-        Tree { directory: tempfile::tempdir().unwrap() }
+        Tree::of("containers")
     }
 
-    fn scope(&self) -> Scope {
+    pub fn of(kind: &'static str) -> Self {
+        Tree { directory: tempfile::tempdir().unwrap(), kind }
+    }
+
+    pub fn scope(&self) -> Scope {
         Scope::system_below(self.directory.path())
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub fn path(&self, path: &str) -> PathBuf {
         let (root, rest) = path.split_once('/').unwrap();
-        self.directory
-            .path()
-            .join(root)
-            .join(if root == "usr" { "lib/berth/containers" } else { "berth/containers" })
-            .join(rest)
+        let berth = if root == "usr" { "lib/berth" } else { "berth" };
+        self.directory.path().join(root).join(berth).join(self.kind).join(rest)
     }
 
     /// `etc/web.toml`, `usr/web.toml.d/a.toml`, …
-    fn write(&self, path: &str, text: &str) -> &Self {
+    pub fn write(&self, path: &str, text: &str) -> &Self {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
     }
 
-    fn mask(&self, path: &str) -> &Self {
+    pub fn mask(&self, path: &str) -> &Self {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         symlink("/dev/null", path).unwrap();

@@ -86,6 +86,9 @@ fn namespaces(root: Section, container: &Container, name: &ContainerName) {
             root.refuse_at(&["namespaces", key], format!("“{key}” names this container itself"));
         }
     }
+    if container.network.mode == NetworkMode::Container(name.clone()) {
+        root.refuse_at(&["network", "mode"], "“mode” names this container itself");
+    }
     if modes.uts != NamespaceMode::Private {
         let message = "“hostname” needs a UTS namespace of the container's own";
         root.refuse("hostname", Mistake::new(message, "leave “uts” in [namespaces] at \"private\""));
@@ -94,7 +97,8 @@ fn namespaces(root: Section, container: &Container, name: &ContainerName) {
 
 /// Only what a namespace of the container holds: everything else is the host's.
 fn sysctls(root: Section, container: &Container) {
-    let private_network = container.network.mode != NetworkMode::Host;
+    let network = &container.network.mode;
+    let private_network = matches!(network, NetworkMode::None | NetworkMode::Private | NetworkMode::Bridge);
     let private_ipc = container.namespaces.ipc == NamespaceMode::Private;
     let private_users = container.security.user_namespace != UserNamespace::Host;
     for name in container.sysctls.keys() {
@@ -103,6 +107,10 @@ fn sysctls(root: Section, container: &Container) {
             "kernel.hostname" => Mistake::new("the host name has a key of its own", "write hostname = \"…\""),
             "kernel.domainname" if container.namespaces.uts == NamespaceMode::Private => continue,
             name if name.starts_with("net.") && private_network => continue,
+            name if name.starts_with("net.") && *network != NetworkMode::Host => {
+                let message = format!("“{name}” would change a network that is not the container's own");
+                Mistake::new(message, format!("[network] mode is “{network}”"))
+            }
             name if name.starts_with("net.") => {
                 Mistake::new(format!("“{name}” would change the host's network"), "[network] mode is “host”")
             }

@@ -2,24 +2,41 @@
 
 mod checks;
 mod container;
+mod interfaces;
+mod links;
 pub mod mounts;
 mod network;
+mod network_file;
 mod process;
+mod publish;
 mod security;
+mod subnets;
 mod verbatim;
+
+pub use links::{IPVLAN_MODES, MACVLAN_MODES};
+pub use network_file::network;
 
 use super::diagnostics::{Diagnostics, Report};
 use super::item::Section;
 use super::merge::merge;
 use super::tree::{Table, read};
-use super::{Container, Sources, schema, template};
+use super::{Container, SourceFile, Sources, schema, template};
 
 pub fn container(sources: &Sources) -> Result<Container, Diagnostics> {
     let report = Report::new(&sources.files);
+    let merged = merged(&sources.files, &report, |table| template::expand(table, &sources.name, &report))?;
+    let root = Section::of(&schema::TOP, &merged, &report);
+    let container = container::decode(root);
+    checks::check(root, &container, sources);
+    report.so_far().map_or(Ok(container), Err)
+}
+
+/// The files as one table, each after what is to be done to it alone.
+fn merged(files: &[SourceFile], report: &Report, prepare: impl Fn(&mut Table)) -> Result<Table, Diagnostics> {
     let mut merged: Option<Table> = None;
-    for (at, file) in sources.files.iter().enumerate() {
-        if let Some(mut table) = read(at, &file.text, &report) {
-            template::expand(&mut table, &sources.name, &report);
+    for (at, file) in files.iter().enumerate() {
+        if let Some(mut table) = read(at, &file.text, report) {
+            prepare(&mut table);
             match &mut merged {
                 Some(merged) => merge(merged, table),
                 None => merged = Some(table),
@@ -27,12 +44,5 @@ pub fn container(sources: &Sources) -> Result<Container, Diagnostics> {
         }
     }
     // Of a file that is not TOML nothing more can be said; with it, the others would only seem to lack something.
-    if let Some(diagnostics) = report.so_far() {
-        return Err(diagnostics);
-    }
-    let merged = merged.unwrap_or_default();
-    let root = Section::of(&schema::TOP, &merged, &report);
-    let container = container::decode(root);
-    checks::check(root, &container, sources);
-    report.so_far().map_or(Ok(container), Err)
+    report.so_far().map_or_else(|| Ok(merged.unwrap_or_default()), Err)
 }

@@ -7,8 +7,12 @@ use crate::config::diagnostics::Mistake;
 
 /// An IPv4 or IPv6 address, in its usual form.
 pub fn address(text: &str) -> Result<String, Mistake> {
+    ip(text).map(|address| address.to_string())
+}
+
+pub fn ip(text: &str) -> Result<IpAddr, Mistake> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.to_string());
+        return Ok(address);
     }
     let mistake = Mistake::not(text, "an IP address, such as 10.0.0.53 or fd00::53");
     let bare = text.trim_start_matches('[').split_once(']').map(|(inner, _)| inner);
@@ -17,6 +21,20 @@ pub fn address(text: &str) -> Result<String, Mistake> {
         None if text.contains('/') => mistake.help("an address without a prefix length"),
         None => mistake,
     })
+}
+
+/// Another name of a container on its networks: names are asked for in any case, and answered in one.
+pub fn alias(text: &str) -> Result<String, Mistake> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Err(format!("“{text}” is an address, not a name").into());
+    }
+    if !is_domain(text) {
+        return Err(Mistake::not(text, "a name that DNS can carry: letters, digits, dots and inner hyphens"));
+    }
+    match text.to_ascii_lowercase() {
+        lower if lower == text => Ok(lower),
+        lower => Err(Mistake::not(text, "in lower case").help(format!("write \"{lower}\""))),
+    }
 }
 
 /// A domain to search in; `.` alone turns searching off.
@@ -46,6 +64,17 @@ mod tests {
         assert_eq!(address("[fd00::1]:53").unwrap_err().help.as_deref(), Some("write \"fd00::1\""));
         for bad in ["", "10.0.0", "10.0.0.1/24", "example.org", "host-gateway", "fe80::1%eth0"] {
             assert!(address(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_alias_is_a_name_in_lower_case() {
+        for good in ["www", "db.example.org", "1a", "a-b"] {
+            assert_eq!(alias(good).as_deref(), Ok(good));
+        }
+        assert_eq!(alias("WWW").unwrap_err().help.as_deref(), Some("write \"www\""));
+        for bad in ["", ".", "a..b", "-a", "a_b", "10.0.0.1", "a b", &"a".repeat(64)] {
+            assert!(alias(bad).is_err(), "{bad:?}");
         }
     }
 
