@@ -9,7 +9,6 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::attachment::{Attachment, Link};
 use super::bridge;
-use super::definition;
 use super::error::{Context, Error};
 use super::firewall;
 use super::interface_name::InterfaceName;
@@ -36,7 +35,7 @@ impl Place {
     pub fn take(scope: &Scope, name: &ContainerName, wanted: &ContainerNetwork) -> Result<Self, Error> {
         let container = name.machine();
         let networks: Vec<Network> =
-            wanted.networks.iter().map(|network| definition::find(scope, network)).collect::<Result<_, _>>()?;
+            wanted.networks.iter().map(|network| Network::load(scope, network)).collect::<Result<_, _>>()?;
         let mut attachment = Attachment { container: container.clone(), ..Attachment::default() };
         let _lock = Lock::take(scope)?;
         let ports = Ports::read(scope);

@@ -6,12 +6,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rustix::io::Errno;
 
+use crate::config::NetworkError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{call}: {source}")]
     Call { call: String, source: Errno },
-    #[error("network {network}: {message}")]
-    Network { network: String, message: String },
+    #[error(transparent)]
+    Definition(#[from] NetworkError),
     #[error("network {network} has no free address left in {range}")]
     Exhausted { network: String, range: IpNet },
     #[error("address {address} of network {network} is {holder}'s")]
@@ -39,7 +41,7 @@ pub enum Error {
 impl Error {
     /// Only a change by the administrator helps.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Error::Network { .. } | Error::ForeignAddress { .. } | Error::Publish { .. })
+        matches!(self, Error::Definition(_) | Error::ForeignAddress { .. } | Error::Publish { .. })
     }
 }
 

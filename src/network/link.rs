@@ -12,6 +12,9 @@ use crate::config::MacAddress;
 /// linux/if_bridge.h and its neighbours, which libc lacks.
 const IFLA_BR_FORWARD_DELAY: u16 = 1;
 const IFLA_BR_MCAST_SNOOPING: u16 = 23;
+const IFLA_BRPORT_MODE: u16 = 4;
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 const VETH_INFO_PEER: u16 = 1;
 const RTM_NEWLINKPROP: u16 = 108;
 const IFA_F_NODAD: u32 = 2;
@@ -74,7 +77,8 @@ pub fn add_pair(
     mtu: Option<u32>,
     peer: &Peer<'_>,
 ) -> Result<(), Errno> {
-    let mut message = Message::new(libc::RTM_NEWLINK, NEW, &interface(None, true)).text(libc::IFLA_IFNAME, name);
+    let mut message = Message::new(libc::RTM_NEWLINK, NEW, &interface(None, bridge.is_none()));
+    message = message.text(libc::IFLA_IFNAME, name);
     if let Some(bridge) = bridge {
         message = message.number(libc::IFLA_MASTER, bridge.0);
     }
@@ -96,7 +100,24 @@ pub fn add_pair(
             })
         })
     });
-    one(socket, message)
+    let port = bridge.map(|_| as_port(name));
+    socket.send(std::iter::once(message).chain(port.into_iter().flatten()).collect()).map_err(|refused| refused.errno)
+}
+
+/// The host's end has no address of its own. A frame may leave by the port it came in at: so a container reaches itself by a
+/// port it publishes where frames are translated on the bridge (br_netfilter), and would be dropped there.
+fn as_port(name: &str) -> [Message; 2] {
+    let named = |up| Message::new(libc::RTM_NEWLINK, ACK, &interface(None, up)).text(libc::IFLA_IFNAME, name);
+    let settings = named(false)
+        .nested(libc::IFLA_AF_SPEC, |families| {
+            families
+                .nested(libc::AF_INET6 as u16, |six| six.attribute(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE]))
+        })
+        .nested(libc::IFLA_LINKINFO, |info| {
+            let info = info.text(libc::IFLA_INFO_SLAVE_KIND, "bridge");
+            info.nested(libc::IFLA_INFO_SLAVE_DATA, |data| data.attribute(IFLA_BRPORT_MODE, &[1]))
+        });
+    [settings, named(true)]
 }
 
 /// Another name it is found by, of up to 127 characters.

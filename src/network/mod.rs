@@ -7,7 +7,6 @@
 pub mod attach;
 pub mod attachment;
 mod bridge;
-mod definition;
 pub mod error;
 pub mod files;
 mod firewall;

@@ -52,6 +52,13 @@ pub struct Member {
 }
 
 impl Live {
+    pub const BRIDGE: &str = "bridge";
+
+    /// One of berth's own; else it is on an interface of the host's.
+    pub fn is_bridge(&self) -> bool {
+        self.driver == Self::BRIDGE
+    }
+
     /// None where the network is not up.
     pub fn load(scope: &Scope, name: &str) -> Option<Live> {
         read(&directory(scope, name).join("network.json"))

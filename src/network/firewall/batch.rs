@@ -18,6 +18,7 @@ const LIST_ELEMENTS: u16 = 3;
 const LIST_ELEMENT: u16 = 1;
 const ELEMENT_KEY: u16 = 1;
 const ELEMENT_DATA: u16 = 2;
+const ELEMENT_KEY_END: u16 = 10;
 const DATA_VALUE: u16 = 1;
 
 /// The length of an attribute has 16 bits; an element has less than 100 bytes.
@@ -82,8 +83,10 @@ fn messages(kind: u16, flags: i32, elements: &[Element]) -> Vec<Message> {
 fn fill(entry: Message, element: &Element) -> Message {
     let value = |parts: &[Part]| parts.iter().flat_map(Part::bytes).collect::<Vec<u8>>();
     let entry = entry.nested(ELEMENT_KEY, |key| key.attribute(DATA_VALUE, &value(&element.key)));
-    match element.data.is_empty() {
-        true => entry,
-        false => entry.nested(ELEMENT_DATA, |data| data.attribute(DATA_VALUE, &value(&element.data))),
-    }
+    [(ELEMENT_KEY_END, &element.end), (ELEMENT_DATA, &element.data)].into_iter().fold(entry, |entry, (kind, parts)| {
+        match parts.is_empty() {
+            true => entry,
+            false => entry.nested(kind, |data| data.attribute(DATA_VALUE, &value(parts))),
+        }
+    })
 }

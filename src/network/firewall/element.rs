@@ -11,6 +11,8 @@ use crate::network::state::Live;
 pub struct Element {
     pub set: &'static str,
     pub key: Vec<Part>,
+    /// Where the key is a range: its last one.
+    pub end: Vec<Part>,
     pub data: Vec<Part>,
 }
 
@@ -51,11 +53,20 @@ impl Part {
     }
 }
 
-/// A network's, by the name of its bridge.
+/// A network's, by the name of its bridge. Those of hosts' own interfaces have none.
 pub fn of_network(network: &Live) -> Vec<Element> {
+    if !network.is_bridge() {
+        return Vec::new();
+    }
     let bridge = || Part::Interface(network.interface.clone());
-    let of = |set| Element { set, key: vec![bridge()], data: Vec::new() };
-    let mut elements = vec![of("bridges"), Element { set: "within", key: vec![bridge(), bridge()], data: Vec::new() }];
+    let within = |set, key, end| Element { set, key, end, data: Vec::new() };
+    let of = |set| within(set, vec![bridge()], Vec::new());
+    let mut elements = vec![of("bridges"), within("within", vec![bridge(), bridge()], Vec::new())];
+    for subnet in network.subnets.iter().map(|subnet| subnet.subnet) {
+        let set = if subnet.addr().is_ipv4() { "back4" } else { "back6" };
+        let at = |address| vec![bridge(), Part::Address(address)];
+        elements.push(within(set, at(subnet.network()), at(subnet.broadcast())));
+    }
     elements.push(of(if network.internal { "internal" } else { "translated" }));
     elements.extend(network.isolate.then(|| of("isolated")));
     elements.extend(network.dns.then(|| of("named")));
@@ -82,7 +93,12 @@ pub fn of_published(attachment: &Attachment) -> Vec<Element> {
                 let mut key = vec![protocol.clone()];
                 key.extend(at.map(Part::Address));
                 key.push(Part::Port(host));
-                elements.push(Element { set, key, data: vec![Part::Address(*target), Part::Port(container)] });
+                elements.push(Element {
+                    set,
+                    key,
+                    end: Vec::new(),
+                    data: vec![Part::Address(*target), Part::Port(container)],
+                });
             }
         }
     }

@@ -22,6 +22,8 @@ table inet berth {{
 	map published6-any {{ type inet_proto . inet_service : ipv6_addr . inet_service; }}
 	set bridges {{ type ifname; }}
 	set within {{ type ifname . ifname; }}
+	set back4 {{ type ifname . ipv4_addr; flags interval; }}
+	set back6 {{ type ifname . ipv6_addr; flags interval; }}
 	set translated {{ type ifname; }}
 	set internal {{ type ifname; }}
 	set isolated {{ type ifname; }}
@@ -51,7 +53,8 @@ table inet berth {{
 	chain leaving {{
 		type nat hook postrouting priority srcnat; policy accept;
 		oifname @bridges ct status dnat fib saddr type local masquerade comment "the host to published ports"
-		iifname . oifname @within ct status dnat masquerade comment "containers to their own network's published ports"
+		ct status dnat oifname . ip saddr @back4 masquerade comment "containers to published ports of their own network"
+		ct status dnat oifname . ip6 saddr @back6 masquerade
 		iifname @translated oifname != @bridges masquerade
 	}}
 	chain between {{
@@ -73,10 +76,15 @@ table inet berth {{
 /// The whole table.
 pub fn ruleset(elements: &[Element]) -> String {
     let mut sets: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for Element { set, key, data } in elements {
-        let joined = |parts: &[super::Part]| parts.iter().map(super::Part::text).collect::<Vec<_>>().join(" . ");
+    for Element { set, key, end, data } in elements {
+        let joined = |parts: Vec<String>| parts.join(" . ");
+        let key = key.iter().enumerate().map(|(at, part)| match end.get(at) {
+            Some(end) if end != part => format!("{}-{}", part.text(), end.text()),
+            _ => part.text(),
+        });
+        let data: Vec<String> = data.iter().map(super::Part::text).collect();
         let colon = if data.is_empty() { "" } else { " : " };
-        sets.entry(set).or_default().push(format!("{}{colon}{}", joined(key), joined(data)));
+        sets.entry(set).or_default().push(format!("{}{colon}{}", joined(key.collect()), joined(data)));
     }
     let mut text = rules();
     for (set, elements) in sets {
