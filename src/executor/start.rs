@@ -282,7 +282,7 @@ fn connect(scope: &Scope, place: Option<&Place>, newborn: &Newborn) -> Result<()
     let path = format!("/proc/{}/ns/net", newborn.pid.as_raw_nonzero());
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let namespace = open(&path, flags, Mode::empty()).call(|| format!("open({path})")).at("make the links")?;
-    place.connect(namespace.as_fd())?;
+    place.connect(scope, namespace.as_fd())?;
     Ok(place.publish(scope)?)
 }
 

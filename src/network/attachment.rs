@@ -19,6 +19,22 @@ pub struct Attachment {
     pub published: Vec<Published>,
     /// Where its ports lead: its addresses on the first network that is not internal.
     pub targets: Vec<IpAddr>,
+    /// Those beside its networks'.
+    pub extra: Vec<Extra>,
+    /// VLAN interfaces of the host's that it is on, and on no network of.
+    pub parents: Vec<String>,
+}
+
+/// One interface of the container's that is of no network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Extra {
+    /// In the container.
+    pub interface: String,
+    /// The other end of a pair, on the host.
+    pub host_interface: Option<String>,
+    /// What it is called on the host, to which it is given back.
+    pub moved: Option<String>,
 }
 
 /// One interface of the container's, on a network.
@@ -28,12 +44,14 @@ pub struct Link {
     pub network: String,
     /// In the container: `eth0`.
     pub interface: String,
-    /// Its other end, on the host.
-    pub host_interface: String,
-    pub mac: String,
+    /// Its other end, on the host; none with macvlan and ipvlan.
+    pub host_interface: Option<String>,
+    /// The parent's with ipvlan.
+    pub mac: Option<String>,
     /// Each with its subnet's prefix length.
     pub addresses: Vec<IpNet>,
-    /// Where everything goes that has no other route; none but on one network of each family.
+    /// Where everything goes that has no other route; none but on one network of each family. An unspecified address: to
+    /// whoever is on the network, without a gateway.
     pub default_routes: Vec<IpAddr>,
 }
 

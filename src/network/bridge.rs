@@ -1,5 +1,4 @@
-//! A bridge network: made when it is first used, put right where somebody else has taken a part of it away, removed with its
-//! last container. The caller holds the lock.
+//! The bridge of a network, and what the kernel must be told so that it forwards.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -7,44 +6,21 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::error::{Context, Error};
-use super::interface_name::InterfaceName;
 use super::link::{self, Index};
 use super::mac;
 use super::netlink::Socket;
-use super::state::{Live, directory};
-use super::subnet::{self, choose};
-use crate::Scope;
-use crate::config::Network;
-
-/// The network as it is now up, and its bridge.
-pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(Live, Index), Error> {
-    let live = match Live::load(scope, network.name.as_str()) {
-        Some(live) => live,
-        None => {
-            let live = settle(scope, network)?;
-            if find(socket, &live.interface)?.is_some() {
-                let network = network.name.to_string();
-                return Err(Error::ForeignInterface { network, interface: live.interface });
-            }
-            // Before the bridge, so that whoever tidies up knows of it.
-            live.save(scope).doing(|| format!("write network.json of network {}", network.name))?;
-            live
-        }
-    };
-    let bridge = restore(&live, socket)?;
-    Ok((live, bridge))
-}
+use super::state::Live;
 
 /// Makes what is missing of a network that is to be up.
 pub fn restore(live: &Live, socket: &mut Socket) -> Result<Index, Error> {
-    if let Some(bridge) = find(socket, &live.interface)? {
+    if let Some(bridge) = super::find(socket, &live.interface)? {
         return Ok(bridge);
     }
     let name = &live.interface;
     let first = live.subnets.iter().find_map(|subnet| subnet.gateway);
     let mac = mac::of(first, name);
     link::add_bridge(socket, name, mac, live.mtu).doing(|| format!("make the bridge {name}"))?;
-    let bridge = find(socket, name)?.ok_or_else(|| Error::NoInterface(name.clone()))?;
+    let bridge = super::find(socket, name)?.ok_or_else(|| Error::NoInterface(name.clone()))?;
     prepare_forwarding(live)?;
     let addresses =
         live.subnets.iter().filter_map(|subnet| IpNet::new(subnet.gateway?, subnet.subnet.prefix_len()).ok());
@@ -56,39 +32,14 @@ pub fn restore(live: &Live, socket: &mut Socket) -> Result<Index, Error> {
     Ok(bridge)
 }
 
-/// Removes it, with everything that is noted of it.
-pub fn remove(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Error> {
-    link::delete(socket, &live.interface).doing(|| format!("remove the bridge {}", live.interface))?;
-    let path = directory(scope, &live.name);
-    match std::fs::remove_dir_all(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other.doing(|| format!("remove {}", path.display())),
-    }
-}
-
-/// Every choice that the network's file leaves open.
-fn settle(scope: &Scope, network: &Network) -> Result<Live, Error> {
-    let interface = InterfaceName::of_network(network).name;
-    let subnets = choose(network, &interface, &subnet::routes(), &Live::all(scope))?;
-    Ok(Live {
-        name: network.name.to_string(),
-        driver: "bridge".to_owned(),
-        interface,
-        subnets,
-        internal: network.internal,
-        isolate: network.isolate,
-        dns: network.dns,
-        mtu: network.mtu,
-    })
+/// Its ports are let go.
+pub fn remove(live: &Live, socket: &mut Socket) -> Result<(), Error> {
+    link::delete(socket, &live.interface).doing(|| format!("remove the bridge {}", live.interface))
 }
 
 fn full_name(live: &Live) -> Option<String> {
     let full = format!("berth-{}", live.name);
     (live.interface != full && live.interface.starts_with("berth-")).then_some(full)
-}
-
-pub fn find(socket: &mut Socket, name: &str) -> Result<Option<Index>, Error> {
-    link::find(socket, name).doing(|| format!("look for the interface {name}"))
 }
 
 /// What the kernel needs to be told so that it forwards, and takes 127.0.0.1 to a container and back.

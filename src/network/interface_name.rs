@@ -30,6 +30,18 @@ impl InterfaceName {
         }
     }
 
+    /// The host's end of a pair that is on no bridge: `ve-web`, as systemd-nspawn names it.
+    pub fn of_pair(machine: &str, number: usize) -> Self {
+        Self::fitting(match number {
+            0 => format!("ve-{machine}"),
+            _ => format!("ve-{machine}+{number}"),
+        })
+    }
+
+    pub fn of_vlan(parent: &str, vlan: u16) -> Self {
+        Self::fitting(format!("{parent}.{vlan}"))
+    }
+
     fn of_bridge(network: &NetworkName) -> Self {
         Self::fitting(format!("berth-{network}"))
     }

@@ -10,6 +10,7 @@ use super::error::{Context, Error};
 use super::state::{Live, directory};
 use super::subnet::{hash, nth};
 use crate::Scope;
+use crate::config::Network;
 
 /// Addresses of one network; the caller holds the lock.
 pub struct Leases<'a> {
@@ -24,17 +25,19 @@ impl<'a> Leases<'a> {
 
     /// A free address of each of its subnets for `container`, or the one of `wanted` that is of that subnet. Nothing is
     /// kept of it yet.
-    pub fn choose(&self, container: &str, wanted: &[IpAddr], ranges: &[IpNet]) -> Result<Vec<IpNet>, Error> {
+    pub fn choose(&self, container: &str, wanted: &[IpAddr], network: &Network) -> Result<Vec<IpNet>, Error> {
         let mut addresses = Vec::new();
         for subnet in &self.network.subnets {
+            let said = network.subnets.iter().find(|said| said.subnet == subnet.subnet);
+            let gateway = subnet.gateway.or_else(|| said?.gateway);
             let asked: Vec<&IpAddr> = wanted.iter().filter(|address| subnet.subnet.contains(*address)).collect();
             for address in &asked {
-                self.check(**address, subnet.subnet, subnet.gateway, container)?;
+                self.check(**address, subnet.subnet, gateway, container)?;
                 addresses.push(with_length(**address, subnet.subnet));
             }
             if asked.is_empty() {
-                let range = ranges.iter().find(|range| subnet.subnet.contains(*range)).copied();
-                let address = self.free(container, subnet.subnet, range.unwrap_or(subnet.subnet), subnet.gateway)?;
+                let range = said.and_then(|said| said.range).unwrap_or(subnet.subnet);
+                let address = self.free(container, subnet.subnet, range, gateway)?;
                 addresses.push(with_length(address, subnet.subnet));
             }
         }

@@ -7,12 +7,15 @@ use ipnet::IpNet;
 use rustix::io::Errno;
 
 use super::netlink::{Message, Refused, Socket, attributes};
-use crate::config::MacAddress;
+use crate::config::{IpvlanMode, MacAddress, MacvlanMode};
 
 /// linux/if_bridge.h and its neighbours, which libc lacks.
 const IFLA_BR_FORWARD_DELAY: u16 = 1;
 const IFLA_BR_MCAST_SNOOPING: u16 = 23;
 const IFLA_BRPORT_MODE: u16 = 4;
+const IFLA_VLAN_ID: u16 = 1;
+/// Of macvlan and of ipvlan.
+const IFLA_MODE: u16 = 1;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 const VETH_INFO_PEER: u16 = 1;
@@ -26,10 +29,18 @@ const NEW: i32 = ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Index(pub u32);
 
+/// What shares an interface of the host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upon {
+    Macvlan(MacvlanMode),
+    Ipvlan(IpvlanMode),
+}
+
 /// The end of a pair that goes into the container.
 pub struct Peer<'a> {
     pub name: &'a str,
-    pub mac: MacAddress,
+    /// The kernel's choice where none is said.
+    pub mac: Option<MacAddress>,
     pub namespace: BorrowedFd<'a>,
 }
 
@@ -46,10 +57,14 @@ pub fn find(socket: &mut Socket, name: &str) -> Result<Option<Index>, Errno> {
 
 /// The interface it is a port of.
 pub fn master(socket: &mut Socket, link: Index) -> Result<Option<Index>, Errno> {
+    let found = attribute(socket, link, libc::IFLA_MASTER)?;
+    Ok(found.and_then(|value| Some(Index(u32::from_ne_bytes(*value.first_chunk()?)))))
+}
+
+fn attribute(socket: &mut Socket, link: Index, wanted: u16) -> Result<Option<Vec<u8>>, Errno> {
     let answers = socket.ask(Message::new(libc::RTM_GETLINK, 0, &interface(Some(link), false)))?;
     let body = answers.first().map(|answer| answer.body.get(16..).unwrap_or_default()).unwrap_or_default();
-    let found = attributes(body).find(|(kind, _)| *kind == libc::IFLA_MASTER);
-    Ok(found.and_then(|(_, value)| Some(Index(u32::from_ne_bytes(*value.first_chunk()?)))))
+    Ok(attributes(body).find(|(kind, _)| *kind == wanted).map(|(_, value)| value.to_vec()))
 }
 
 /// Makes a bridge, up, that forwards from its first moment.
@@ -88,11 +103,13 @@ pub fn add_pair(
     let message = message.nested(libc::IFLA_LINKINFO, |info| {
         info.text(libc::IFLA_INFO_KIND, "veth").nested(libc::IFLA_INFO_DATA, |data| {
             data.nested(VETH_INFO_PEER, |other| {
-                let other = other
+                let mut other = other
                     .raw(&interface(None, false))
                     .text(libc::IFLA_IFNAME, peer.name)
-                    .attribute(libc::IFLA_ADDRESS, &peer.mac.0)
                     .number(libc::IFLA_NET_NS_FD, peer.namespace.as_raw_fd() as u32);
+                if let Some(mac) = peer.mac {
+                    other = other.attribute(libc::IFLA_ADDRESS, &mac.0);
+                }
                 match mtu {
                     Some(mtu) => other.number(libc::IFLA_MTU, mtu),
                     None => other,
@@ -118,6 +135,88 @@ fn as_port(name: &str) -> [Message; 2] {
             info.nested(libc::IFLA_INFO_SLAVE_DATA, |data| data.attribute(IFLA_BRPORT_MODE, &[1]))
         });
     [settings, named(true)]
+}
+
+/// One of the kind of `macvlan` on the interface `below`, made in the peer's namespace at once.
+pub fn add_upon(
+    socket: &mut Socket,
+    below: Index,
+    kind: Upon,
+    mtu: Option<u32>,
+    name: &str,
+    mac: Option<MacAddress>,
+    namespace: BorrowedFd<'_>,
+) -> Result<(), Errno> {
+    let mut message = Message::new(libc::RTM_NEWLINK, NEW, &interface(None, false))
+        .text(libc::IFLA_IFNAME, name)
+        .number(libc::IFLA_LINK, below.0)
+        .number(libc::IFLA_NET_NS_FD, namespace.as_raw_fd() as u32);
+    if let Some(mac) = mac {
+        message = message.attribute(libc::IFLA_ADDRESS, &mac.0);
+    }
+    if let Some(mtu) = mtu {
+        message = message.number(libc::IFLA_MTU, mtu);
+    }
+    let (word, mode) = match kind {
+        Upon::Macvlan(mode) => ("macvlan", macvlan_mode(mode).to_vec()),
+        Upon::Ipvlan(mode) => ("ipvlan", ipvlan_mode(mode).to_vec()),
+    };
+    one(
+        socket,
+        message.nested(libc::IFLA_LINKINFO, |info| {
+            info.text(libc::IFLA_INFO_KIND, word).nested(libc::IFLA_INFO_DATA, |data| data.attribute(IFLA_MODE, &mode))
+        }),
+    )
+}
+
+/// linux/if_link.h
+fn macvlan_mode(mode: MacvlanMode) -> [u8; 4] {
+    let number: u32 = match mode {
+        MacvlanMode::Private => 1,
+        MacvlanMode::Vepa => 2,
+        MacvlanMode::Bridge => 4,
+        MacvlanMode::Passthru => 8,
+    };
+    number.to_ne_bytes()
+}
+
+fn ipvlan_mode(mode: IpvlanMode) -> [u8; 2] {
+    let number: u16 = match mode {
+        IpvlanMode::L2 => 0,
+        IpvlanMode::L3 => 1,
+        IpvlanMode::L3s => 2,
+    };
+    number.to_ne_bytes()
+}
+
+/// A VLAN of the interface `below`, up, with an alias to be known by.
+pub fn add_vlan(socket: &mut Socket, name: &str, below: Index, vlan: u16, alias: &str) -> Result<(), Errno> {
+    let made = Message::new(libc::RTM_NEWLINK, NEW, &interface(None, false))
+        .text(libc::IFLA_IFNAME, name)
+        .number(libc::IFLA_LINK, below.0)
+        .nested(libc::IFLA_LINKINFO, |info| {
+            info.text(libc::IFLA_INFO_KIND, "vlan")
+                .nested(libc::IFLA_INFO_DATA, |data| data.attribute(IFLA_VLAN_ID, &vlan.to_ne_bytes()))
+        });
+    let marked = Message::new(libc::RTM_NEWLINK, ACK, &interface(None, true))
+        .text(libc::IFLA_IFNAME, name)
+        .attribute(libc::IFLA_IFALIAS, alias.as_bytes());
+    socket.send(vec![made, marked]).map_err(|refused| refused.errno)
+}
+
+/// What `ip link` shows as its alias; `None` where there is no such interface, too.
+pub fn alias(socket: &mut Socket, name: &str) -> Result<Option<String>, Errno> {
+    let Some(link) = find(socket, name)? else { return Ok(None) };
+    let alias = attribute(socket, link, libc::IFLA_IFALIAS)?;
+    Ok(alias.map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned()))
+}
+
+/// Takes it to another namespace, by another name. It is down there, and has no address.
+pub fn move_to(socket: &mut Socket, link: Index, namespace: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+    let message = Message::new(libc::RTM_NEWLINK, ACK, &interface(Some(link), false))
+        .number(libc::IFLA_NET_NS_FD, namespace.as_raw_fd() as u32)
+        .text(libc::IFLA_IFNAME, name);
+    one(socket, message)
 }
 
 /// Another name it is found by, of up to 127 characters.

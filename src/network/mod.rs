@@ -15,9 +15,12 @@ mod lease;
 mod link;
 mod lock;
 mod mac;
+mod namespace;
 mod netlink;
+mod parent;
 mod port;
 mod port_holder;
+mod raise;
 mod release;
 pub mod state;
 mod subnet;
@@ -25,6 +28,13 @@ mod subnet;
 pub use attach::Place;
 pub use error::Error;
 pub use release::release;
+
+use error::Context;
+
+/// The interface of that name, in the namespace of the socket.
+fn find(socket: &mut netlink::Socket, name: &str) -> Result<Option<link::Index>, Error> {
+    link::find(socket, name).doing(|| format!("look for the interface {name}"))
+}
 
 /// Where `berth-names` listens: what containers ask at port 53 of their gateway is sent here.
 pub const NAMES_PORT: u16 = 5303;

@@ -87,6 +87,13 @@ impl Member {
         all
     }
 
+    /// Whether anyone is on it; cheaper than to ask who.
+    pub fn any(scope: &Scope, network: &str) -> bool {
+        entries(&directory(scope, network).join("members"))
+            .iter()
+            .any(|path| path.extension().is_some_and(|kind| kind == "json"))
+    }
+
     pub fn save(&self, scope: &Scope, network: &str) -> Result<()> {
         write(&member(scope, network, &self.container), self)
     }

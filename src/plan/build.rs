@@ -10,7 +10,8 @@ use super::{
 use super::{mounts, privileges};
 use crate::Scope;
 use crate::config::{
-    Container, ContainerName, NamespaceMode, NetworkMode, ResolvConf, RootSource, Timezone, UserNamespace, Volatile,
+    Container, ContainerName, ContainerNetwork, NamespaceMode, NetworkMode, ResolvConf, RootSource, Timezone,
+    UserNamespace, Volatile,
 };
 use crate::image::{ImageRecord, ProcessDefaults};
 use crate::sys::mount as attr;
@@ -85,7 +86,7 @@ impl Plan {
             user_namespace,
             new_namespaces,
             joined_namespaces,
-            network: (container.network.mode == NetworkMode::Bridge).then(|| container.network.clone()),
+            network: has_place(&container.network).then(|| container.network.clone()),
             init: container.init,
             ready_by_payload: Plan::ready_by(container.notify),
         })
@@ -136,6 +137,11 @@ fn steps(
     }
     steps.push(Step::Enter);
     Ok(steps)
+}
+
+/// Whether there is something of networks to make for it.
+fn has_place(network: &ContainerNetwork) -> bool {
+    network.mode == NetworkMode::Bridge || (network.mode == NetworkMode::Private && !network.interfaces.is_empty())
 }
 
 fn root(
