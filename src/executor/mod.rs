@@ -42,6 +42,7 @@ mod sealed;
 mod start;
 mod stop;
 mod sweep;
+mod watch;
 mod writable;
 
 pub use claim::Claim;
@@ -58,8 +59,7 @@ use start::Kind;
 use crate::Scope;
 use crate::config::{ContainerName, NameError};
 
-const USAGE: &str =
-    "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | sweep | bare FILE";
+const USAGE: &str = "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | sweep | watch | bare FILE";
 
 /// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
 pub fn main() -> i32 {
@@ -80,6 +80,7 @@ pub fn main() -> i32 {
             sweep::sweep_ended(&scope);
             Ok(())
         }
+        ["watch"] => watch::watch(&scope).map_err(Error::from),
         _ => Err(Error::Usage(USAGE.to_owned())),
     };
     match done {

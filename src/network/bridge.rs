@@ -43,7 +43,7 @@ fn full_name(live: &Live) -> Option<String> {
 }
 
 /// What the kernel needs to be told so that it forwards, and takes 127.0.0.1 to a container and back.
-fn prepare_forwarding(live: &Live) -> Result<(), Error> {
+pub fn prepare_forwarding(live: &Live) -> Result<(), Error> {
     let name = &live.interface;
     let has =
         |wanted: fn(&IpAddr) -> bool| live.subnets.iter().filter_map(|subnet| subnet.gateway).any(|ip| wanted(&ip));

@@ -1,5 +1,6 @@
 //! Links, addresses and routes, by rtnetlink(7).
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -55,10 +56,29 @@ pub fn find(socket: &mut Socket, name: &str) -> Result<Option<Index>, Errno> {
     }
 }
 
-/// The interface it is a port of.
-pub fn master(socket: &mut Socket, link: Index) -> Result<Option<Index>, Errno> {
-    let found = attribute(socket, link, libc::IFLA_MASTER)?;
-    Ok(found.and_then(|value| Some(Index(u32::from_ne_bytes(*value.first_chunk()?)))))
+/// What is known of an interface besides its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pub index: Index,
+    /// The bridge it is a port of.
+    pub master: Option<Index>,
+}
+
+/// Every interface, by name.
+pub fn all(socket: &mut Socket) -> Result<HashMap<String, Known>, Errno> {
+    let dump = Message::new(libc::RTM_GETLINK, libc::NLM_F_DUMP, &interface(None, false));
+    let known = |body: &[u8]| {
+        let (mut name, mut master) = (None, None);
+        for (kind, value) in attributes(body.get(16..)?) {
+            match kind {
+                libc::IFLA_IFNAME => name = Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned()),
+                libc::IFLA_MASTER => master = Some(Index(u32::from_ne_bytes(*value.first_chunk()?))),
+                _ => {}
+            }
+        }
+        Some((name?, Known { index: index_of(body)?, master }))
+    };
+    Ok(socket.ask(dump)?.iter().filter_map(|answer| known(&answer.body)).collect())
 }
 
 fn attribute(socket: &mut Socket, link: Index, wanted: u16) -> Result<Option<Vec<u8>>, Errno> {
@@ -225,10 +245,10 @@ pub fn add_name(socket: &mut Socket, link: Index, name: &str) -> Result<(), Errn
     one(socket, message.nested(libc::IFLA_PROP_LIST, |list| list.text(libc::IFLA_ALT_IFNAME, name)))
 }
 
-/// Makes it a port of `bridge` (of none without one), and up.
-pub fn set_master(socket: &mut Socket, link: Index, bridge: Option<Index>) -> Result<(), Errno> {
-    let message = Message::new(libc::RTM_SETLINK, ACK, &interface(Some(link), true));
-    one(socket, message.number(libc::IFLA_MASTER, bridge.map_or(0, |bridge| bridge.0)))
+/// Makes it a port of `bridge`, as it was made once.
+pub fn join(socket: &mut Socket, name: &str, link: Index, bridge: Index) -> Result<(), Errno> {
+    let joined = Message::new(libc::RTM_SETLINK, ACK, &interface(Some(link), true)).number(libc::IFLA_MASTER, bridge.0);
+    socket.send(std::iter::once(joined).chain(as_port(name)).collect()).map_err(|refused| refused.errno)
 }
 
 pub fn up(link: Index) -> Message {

@@ -22,12 +22,14 @@ mod port;
 mod port_holder;
 mod raise;
 mod release;
+mod reload;
 pub mod state;
 mod subnet;
 
 pub use attach::Place;
 pub use error::Error;
 pub use release::release;
+pub use reload::{Repairs, mend, reload};
 
 use error::Context;
 

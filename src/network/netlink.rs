@@ -98,7 +98,6 @@ impl From<Errno> for Refused {
 
 /// One answer, without its header: the fixed part and the attributes.
 pub struct Answer {
-    pub kind: u16,
     pub body: Vec<u8>,
 }
 
@@ -161,7 +160,7 @@ impl Socket {
                         }
                     }
                     _ => {
-                        answers.push(Answer { kind, body: body.to_vec() });
+                        answers.push(Answer { body: body.to_vec() });
                         done |= !dump;
                     }
                 }

@@ -71,8 +71,14 @@ impl Plan {
                 NamespaceMode::Container(other) => joined_namespaces.push((kind, other.to_string())),
             }
         }
-        if container.network.mode != NetworkMode::Host {
-            new_namespaces.push(Namespace::Network);
+        let mut network_namespace = None;
+        match &container.network.mode {
+            NetworkMode::Host => {}
+            NetworkMode::Container(other) => joined_namespaces.push((Namespace::Network, other.to_string())),
+            NetworkMode::Path(path) => network_namespace = Some(path.clone()),
+            NetworkMode::None | NetworkMode::Private | NetworkMode::Bridge => {
+                new_namespaces.push(Namespace::Network);
+            }
         }
         Ok(Plan {
             name: name.clone(),
@@ -86,6 +92,7 @@ impl Plan {
             user_namespace,
             new_namespaces,
             joined_namespaces,
+            network_namespace,
             network: has_place(&container.network).then(|| container.network.clone()),
             init: container.init,
             ready_by_payload: Plan::ready_by(container.notify),
@@ -120,7 +127,7 @@ fn steps(
     if Plan::ready_by(container.notify) {
         steps.push(Step::NotifySocket);
     }
-    steps.extend(network_files(name, container));
+    steps.extend(network_files(scope, name, container));
     steps.extend(container.mounts.iter().map(mounts::step));
     if own(Namespace::Uts) {
         steps.push(Step::Hostname { hostname: hostname(name, container) });
@@ -187,7 +194,7 @@ pub(super) fn hostname(name: &ContainerName, container: &Container) -> String {
 }
 
 /// `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf`, `/etc/localtime`.
-fn network_files(name: &ContainerName, container: &Container) -> Vec<Step> {
+fn network_files(scope: &Scope, name: &ContainerName, container: &Container) -> Vec<Step> {
     let file = |target: &str, content, placement| Step::File { target: target.into(), content, placement };
     let hostname = hostname(name, container);
     let mut hosts = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
@@ -202,11 +209,15 @@ fn network_files(name: &ContainerName, container: &Container) -> Vec<Step> {
         true => FileContent::Hosts { text: hosts, hostname: hostname.clone() },
         false => FileContent::Text(hosts),
     };
+    let hosts = match &container.network.mode {
+        NetworkMode::Container(other) => FileContent::Host(file_of(scope, other, "hosts")),
+        _ => hosts,
+    };
     let mut files = vec![
         file("/etc/hosts", hosts, Placement::Mounted),
         file("/etc/hostname", FileContent::Text(hostname + "\n"), Placement::Mounted),
     ];
-    files.extend(resolv_conf(container));
+    files.extend(resolv_conf(scope, container));
     let zone = match &container.timezone {
         Timezone::Off => None,
         Timezone::Host => Some(PathBuf::from("/etc/localtime")),
@@ -216,7 +227,12 @@ fn network_files(name: &ContainerName, container: &Container) -> Vec<Step> {
     files
 }
 
-fn resolv_conf(container: &Container) -> Option<Step> {
+/// Of what another container was given.
+fn file_of(scope: &Scope, other: &ContainerName, file: &str) -> PathBuf {
+    scope.container_states().join(other.as_str()).join("files").join(file)
+}
+
+fn resolv_conf(scope: &Scope, container: &Container) -> Option<Step> {
     let network = &container.network;
     let target = PathBuf::from("/etc/resolv.conf");
     let host = PathBuf::from("/etc/resolv.conf");
@@ -236,8 +252,13 @@ fn resolv_conf(container: &Container) -> Option<Step> {
             }
             FileContent::Text(text)
         }
-        ResolvConf::Auto if network.mode != NetworkMode::Host => return None,
-        ResolvConf::Auto | ResolvConf::CopyHost => FileContent::Host(host),
+        ResolvConf::Auto => match &network.mode {
+            NetworkMode::Host => FileContent::Host(host),
+            NetworkMode::Container(other) => FileContent::Host(file_of(scope, other, "resolv.conf")),
+            NetworkMode::Path(_) => FileContent::Resolver { search: Vec::new(), options: Vec::new() },
+            NetworkMode::None | NetworkMode::Private | NetworkMode::Bridge => return None,
+        },
+        ResolvConf::CopyHost => FileContent::Host(host),
         ResolvConf::BindHost => {
             return Some(Step::Bind {
                 source: host,

@@ -17,7 +17,7 @@ pub use environment::merge as merge_environment;
 pub use process::{Process, SeccompChoice};
 pub use step::{DeviceNode, FileContent, IdMapping, Lower, Namespace, Placement, Step, WritableLayer};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -35,6 +35,8 @@ pub struct Plan {
     pub new_namespaces: Vec<Namespace>,
     /// Namespaces of other containers to join.
     pub joined_namespaces: Vec<(Namespace, String)>,
+    /// A network namespace that somebody else made, to join.
+    pub network_namespace: Option<PathBuf>,
     /// What it is to have of networks, where it has its own place on them.
     #[serde(skip)]
     pub network: Option<ContainerNetwork>,

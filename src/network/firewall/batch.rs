@@ -1,13 +1,17 @@
 //! Changes of elements as one transaction of nfnetlink (linux/netfilter/nf_tables.h): all of them or none.
 
+use rustix::io::Errno;
+
 use super::{Element, Part};
-use crate::network::netlink::{Message, Refused, Socket};
+use crate::network::netlink::{Message, Refused, Socket, attributes};
 
 const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 const DELTABLE: u16 = SUBSYSTEM << 8 | 2;
+const GETRULE: u16 = SUBSYSTEM << 8 | 7;
 const NEWSETELEM: u16 = SUBSYSTEM << 8 | 12;
+const GETSETELEM: u16 = SUBSYSTEM << 8 | 13;
 const DELSETELEM: u16 = SUBSYSTEM << 8 | 14;
 const FAMILY_INET: u8 = 1;
 
@@ -41,6 +45,21 @@ pub fn remove(elements: &[Element]) -> Result<(), Refused> {
 pub fn remove_table() -> Result<(), Refused> {
     let fixed = [FAMILY_INET, 0, 0, 0];
     commit(vec![Message::new(DELTABLE, libc::NLM_F_ACK, &fixed).text(TABLE_NAME, TABLE)])
+}
+
+/// How many rules the table has.
+pub fn rules() -> Result<usize, Errno> {
+    let question = Message::new(GETRULE, libc::NLM_F_DUMP, &[FAMILY_INET, 0, 0, 0]).text(TABLE_NAME, TABLE);
+    Ok(Socket::netfilter()?.ask(question)?.len())
+}
+
+/// How many elements a set has.
+pub fn elements(set: &str) -> Result<usize, Errno> {
+    let question = Message::new(GETSETELEM, libc::NLM_F_DUMP, &[FAMILY_INET, 0, 0, 0]);
+    let answers = Socket::netfilter()?.ask(question.text(LIST_TABLE, TABLE).text(LIST_SET, set))?;
+    let lists = answers.iter().filter_map(|answer| answer.body.get(4..));
+    let lists = lists.flat_map(attributes).filter(|(kind, _)| *kind == LIST_ELEMENTS);
+    Ok(lists.map(|(_, list)| attributes(list).count()).sum())
 }
 
 fn commit(messages: Vec<Message>) -> Result<(), Refused> {

@@ -37,9 +37,12 @@ pub fn dismiss(attachment: &Attachment) -> Result<(), Error> {
     remove(&element::of_published(attachment))
 }
 
-/// Takes a network out again; with the last one goes the table.
+/// Takes a network out again; with the last bridge goes the table.
 pub fn forget(scope: &Scope, network: &Live) -> Result<(), Error> {
-    let others = Live::all(scope).iter().any(|other| other.name != network.name);
+    if !network.is_bridge() {
+        return Ok(());
+    }
+    let others = Live::all(scope).iter().any(|other| other.is_bridge() && other.name != network.name);
     if others {
         return remove(&element::of_network(network));
     }
@@ -54,6 +57,12 @@ pub fn rebuild(scope: &Scope) -> Result<(), Error> {
     let mut elements: Vec<Element> = Live::all(scope).iter().flat_map(element::of_network).collect();
     elements.extend(Attachment::all(scope).iter().flat_map(element::of_published));
     load(&ruleset::ruleset(&elements))
+}
+
+/// Whether every rule is there, and the bridges are known to them. Somebody who takes a single element out is not found out.
+pub fn is_intact(bridges: &[Live]) -> bool {
+    batch::rules().is_ok_and(|found| found == ruleset::count())
+        && batch::elements("bridges").is_ok_and(|found| found == bridges.len())
 }
 
 fn remove(elements: &[Element]) -> Result<(), Error> {

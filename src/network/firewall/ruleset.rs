@@ -73,6 +73,11 @@ table inet berth {{
     )
 }
 
+/// How many rules the table has.
+pub fn count() -> usize {
+    rules().lines().filter(|line| line.starts_with("\t\t") && !line.contains(" hook ")).count()
+}
+
 /// The whole table.
 pub fn ruleset(elements: &[Element]) -> String {
     let mut sets: BTreeMap<&str, Vec<String>> = BTreeMap::new();
