@@ -10,7 +10,7 @@ use clap_complete::engine::{
 use clap_complete::env::{CompleteEnv, EnvCompleter, Fish, Zsh};
 
 use crate::Scope;
-use crate::config::{Declared, declared, instances};
+use crate::config::{Declared, Network, declared, instances};
 use crate::image::Store;
 use crate::image::trust::Trust;
 
@@ -60,6 +60,11 @@ pub fn images_or_containers() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(image_names().into_iter().chain(started_names()).collect()))
 }
 
+/// Networks with a file, and the built-in one.
+pub fn networks() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(network_names()))
+}
+
 /// Prefixes that something is said of.
 pub fn trusted() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(trusted_prefixes()))
@@ -94,6 +99,10 @@ fn declared_names() -> Vec<String> {
     let files = declared(&scope).unwrap_or_default();
     let own = files.iter().filter_map(Declared::container).map(ToString::to_string);
     own.chain(instances(&scope).iter().map(ToString::to_string)).collect()
+}
+
+fn network_names() -> Vec<String> {
+    Network::names(&Scope::system()).unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 /// By their directories, which others than root can list but not look into.

@@ -1,6 +1,7 @@
 //! What a container has of networks, as its start noted it before it made anything:
 //! `containers/NAME/network.json`. Whoever tidies up after it needs nothing else.
 
+use std::fmt;
 use std::io::Error;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -101,6 +102,23 @@ impl Published {
     /// Ports of the host's and of the container's, pair by pair.
     pub fn ports(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
         (0..self.count).map(|offset| (self.host.saturating_add(offset), self.container.saturating_add(offset)))
+    }
+}
+
+impl fmt::Display for Published {
+    /// As other engines list it: `127.0.0.1:8080->80/tcp`, `*:8080->80/tcp` at every address.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(IpAddr::V6(address)) => write!(out, "[{address}]:")?,
+            Some(IpAddr::V4(address)) => write!(out, "{address}:")?,
+            None => out.write_str("*:")?,
+        }
+        let last = self.count.saturating_sub(1);
+        let range = |first: u16| match last {
+            0 => first.to_string(),
+            _ => format!("{first}-{}", first.saturating_add(last)),
+        };
+        write!(out, "{}->{}/{}", range(self.host), range(self.container), self.protocol)
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use super::BRIDGE_PREFIX;
 use super::error::{Context, Error};
 use super::link::{self, Index};
 use super::mac;
@@ -38,8 +39,8 @@ pub fn remove(live: &Live, socket: &mut Socket) -> Result<(), Error> {
 }
 
 fn full_name(live: &Live) -> Option<String> {
-    let full = format!("berth-{}", live.name);
-    (live.interface != full && live.interface.starts_with("berth-")).then_some(full)
+    let full = format!("{BRIDGE_PREFIX}{}", live.name);
+    (live.interface != full && live.interface.starts_with(BRIDGE_PREFIX)).then_some(full)
 }
 
 /// What the kernel needs to be told so that it forwards, and takes 127.0.0.1 to a container and back.

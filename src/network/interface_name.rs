@@ -43,7 +43,7 @@ impl InterfaceName {
     }
 
     fn of_bridge(network: &NetworkName) -> Self {
-        Self::fitting(format!("berth-{network}"))
+        Self::fitting(format!("{}{network}", super::BRIDGE_PREFIX))
     }
 
     fn fitting(full: String) -> Self {

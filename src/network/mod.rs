@@ -17,6 +17,7 @@ mod lock;
 mod mac;
 mod namespace;
 mod netlink;
+mod obstacle;
 mod parent;
 mod port;
 mod port_holder;
@@ -28,6 +29,7 @@ mod subnet;
 
 pub use attach::Place;
 pub use error::Error;
+pub use obstacle::{Obstacle, obstacles};
 pub use release::release;
 pub use reload::{Repairs, mend, reload};
 
@@ -37,6 +39,9 @@ use error::Context;
 fn find(socket: &mut netlink::Socket, name: &str) -> Result<Option<link::Index>, Error> {
     link::find(socket, name).doing(|| format!("look for the interface {name}"))
 }
+
+/// How names of berth's bridges begin, unless a network's file says another.
+pub const BRIDGE_PREFIX: &str = "berth-";
 
 /// Where `berth-names` listens: what containers ask at port 53 of their gateway is sent here.
 pub const NAMES_PORT: u16 = 5303;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::attachment::Attachment;
+use super::attachment::{Attachment, Link};
 use super::bridge;
 use super::error::{Context, Error};
 use super::firewall;
@@ -42,9 +42,43 @@ fn repair(scope: &Scope, everything: bool) -> Result<Repairs, Error> {
         failures.extend(firewall::rebuild(scope).err());
     }
     if !intact {
-        repairs.push("the rules of table inet berth".to_owned());
+        repairs.push(RULES.to_owned());
     }
     failures.into_iter().next().map_or(Ok(repairs), Err)
+}
+
+/// What [`mend`] would make again. Nothing is touched.
+pub fn missing(scope: &Scope) -> Result<Repairs, Error> {
+    let bridges: Vec<Live> = Live::all(scope).into_iter().filter(Live::is_bridge).collect();
+    if bridges.is_empty() {
+        return Ok(Repairs::new());
+    }
+    let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
+    let there = link::all(&mut socket).doing(|| "list the interfaces")?;
+    let mut missing: Repairs =
+        bridges.iter().filter(|live| !there.contains_key(&live.interface)).map(bridge_of).collect();
+    for link in Attachment::all(scope).iter().flat_map(|attachment| &attachment.links) {
+        let live = bridges.iter().find(|live| live.name == link.network);
+        let (Some(host), Some(live)) = (&link.host_interface, live) else { continue };
+        let Some(Known { master, .. }) = there.get(host).copied() else { continue };
+        if master.is_none() || master != there.get(&live.interface).map(|bridge| bridge.index) {
+            missing.push(link_of(host, link));
+        }
+    }
+    if !firewall::is_intact(&bridges) {
+        missing.push(RULES.to_owned());
+    }
+    Ok(missing)
+}
+
+const RULES: &str = "the rules of table inet berth";
+
+fn bridge_of(live: &Live) -> String {
+    format!("bridge {} of network {}", live.interface, live.name)
+}
+
+fn link_of(host: &str, link: &Link) -> String {
+    format!("link {host} to network {}", link.network)
 }
 
 /// Every one is tried.
@@ -60,7 +94,7 @@ fn restore_links(
     let mut masters = HashMap::new();
     for live in bridges {
         if !there.contains_key(&live.interface) {
-            repairs.push(format!("bridge {} of network {}", live.interface, live.name));
+            repairs.push(bridge_of(live));
         }
         let restored = bridge::restore(live, &mut socket).and_then(|bridge| {
             masters.insert(live.name.clone(), bridge);
@@ -73,7 +107,7 @@ fn restore_links(
         // One that is gone went with the container's end: there is nothing to mend.
         let Some(Known { index, master }) = there.get(host).copied() else { continue };
         if master != Some(*bridge) {
-            repairs.push(format!("link {host} to network {}", link.network));
+            repairs.push(link_of(host, link));
             let joined = link::join(&mut socket, host, index, *bridge);
             failures.extend(joined.doing(|| format!("make {host} a port of its bridge")).err());
         }
