@@ -12,6 +12,7 @@ stage := $(CARGO_TARGET_DIR)/stage
 units := $(wildcard units/*.service units/*.socket units/*.target units/*.path units/*.timer units/*.slice)
 helpers := berth-executor berth-init
 manuals := $(wildcard man/*.[1-8])
+schemas := $(wildcard share/berth/*.schema.json)
 tmpfiles := $(wildcard units/*.conf)
 
 .PHONY: all build stage demo check check-full mutants bench fuzz host vm install uninstall fmt lint clean
@@ -64,7 +65,7 @@ install:
 	install -Dm644 -t $(DESTDIR)/usr/lib/systemd/system $(units)
 	install -d $(DESTDIR)/usr/lib/systemd/system/paths.target.wants
 	ln -sfn ../berth-network.path $(DESTDIR)/usr/lib/systemd/system/paths.target.wants/berth-network.path
-	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/berth share/berth/container.schema.json
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/berth $(schemas)
 	install -Dm644 completions/berthctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_berthctl
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/berthctl.fish
@@ -84,7 +85,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_berthctl \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/berthctl.fish
-	rm -f $(DESTDIR)$(PREFIX)/share/berth/container.schema.json
+	rm -f $(schemas:%=$(DESTDIR)$(PREFIX)/%)
 	-rmdir $(DESTDIR)/usr/lib/berth $(DESTDIR)$(PREFIX)/share/berth
 
 fmt:

@@ -6,18 +6,24 @@
 use std::path::Path;
 
 use berth::Scope;
-use berth::config::{ContainerName, Sources};
+use berth::config::{ContainerName, Diagnostics, Driver, Network, NetworkName, NetworkSources, Sources};
 use berth::executor::passwd;
 use berth::image::trust::{Message, Rule, Trust, TrustError};
 use berth::image::{Digest, ImportOptions, Reference, Registries, RegistriesError, Silent, Store, unpack_bytes};
 
-/// A container's file: understood, or refused at a place that is in it; and no value becomes a setting of its own.
+/// A container's file, or a network's: understood, or refused at a place that is in it; and no value becomes a setting of its own.
 pub fn toml(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for name in ["web", "web@blue"] {
         let name: ContainerName = name.parse().expect("a name");
         match Sources::from_text(name, text).parse() {
             Ok(container) => {
+                for publish in &container.network.publish {
+                    assert_eq!(
+                        publish.host.as_ref().map_or(publish.container.len(), |host| host.len()),
+                        publish.container.len()
+                    );
+                }
                 let Ok(properties) = berth::unit::properties(&container, None) else { continue };
                 let unit = berth::unit::text(&properties);
                 let mut continued = false;
@@ -30,13 +36,33 @@ pub fn toml(data: &[u8]) {
                     continued = line.ends_with('\\');
                 }
             }
-            Err(diagnostics) => {
-                let lines = text.split('\n').count();
-                assert!(diagnostics.problems().all(|problem| (1..=lines).contains(&problem.line)), "{diagnostics}");
-                assert!(!diagnostics.first_line().contains('\n'));
-            }
+            Err(diagnostics) => point_into(text, &diagnostics),
         }
     }
+    match NetworkSources::from_text(NetworkName::default(), text).parse() {
+        Ok(network) => addresses(&network),
+        Err(diagnostics) => point_into(text, &diagnostics),
+    }
+}
+
+fn point_into(text: &str, diagnostics: &Diagnostics) {
+    let lines = text.split('\n').count();
+    assert!(diagnostics.problems().all(|problem| (1..=lines).contains(&problem.line)), "{diagnostics}");
+    assert!(!diagnostics.first_line().contains('\n'));
+}
+
+/// A network that is understood has subnets of its own, each with what is in it alone.
+fn addresses(network: &Network) {
+    for (at, subnet) in network.subnets.iter().enumerate() {
+        assert!(subnet.gateway.is_none_or(|gateway| subnet.subnet.contains(&gateway)), "{network:?}");
+        assert!(subnet.range.is_none_or(|range| subnet.subnet.contains(&range)), "{network:?}");
+        assert!(network.subnets[..at].iter().all(|other| !other.subnet.contains(&subnet.subnet)), "{network:?}");
+    }
+    let on = match &network.driver {
+        Driver::Bridge => return,
+        Driver::Macvlan { parent, .. } | Driver::Ipvlan { parent, .. } => parent,
+    };
+    assert!((1..=15).contains(&on.interface.len()) && !network.subnets.is_empty(), "{network:?}");
 }
 
 /// A user, a passwd and a group file, with a NUL between them: the kernel's “no id” is never anybody's.

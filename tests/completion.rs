@@ -15,6 +15,8 @@ const HOST: &str = r#"
 set -e
 mount -t tmpfs none /run
 mkdir -p /run/berth/containers /run/berth/state/containers/db /run/systemd/system/machines.target.wants
+mkdir /run/berth/networks
+touch /run/berth/networks/backend.toml
 cd /run/berth/containers
 printf 'image = "x"\n' | tee web.toml wiki.toml web@.toml >/dev/null
 ln -s none /run/systemd/system/machines.target.wants/container@web@blue.service
@@ -130,6 +132,9 @@ fn completes(mut shell: Shell) {
     assert_eq!(shell.completed("berthctl start web@"), ["start", "web@blue"]);
     assert_eq!(shell.completed("berthctl start web@b"), ["start", "web@blue"]);
     assert_eq!(shell.completed("berthctl stop d"), ["stop", "db"]);
+    assert_eq!(shell.completed("berthctl run --network back"), ["run", "--network", "backend"]);
+    assert_eq!(shell.completed("berthctl run --network default,ba"), ["run", "--network", "default,backend"]);
+    assert_eq!(shell.completed("berthctl run --network pri"), ["run", "--network", "private"]);
     assert_eq!(shell.completed("berthctl list --out"), ["list", "--output"]);
     assert_eq!(shell.completed("berthctl image insp"), ["image", "inspect"]);
 }

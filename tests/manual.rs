@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use berth::config::{NetworkSources, json_schema, network_json_schema};
 use berth::machine::doctor::{Area, Without, features};
 
 #[test]
@@ -18,6 +19,39 @@ fn the_manual_of_berth_lists_the_features_doctor_looks_for() {
         let (_, tail) = rest.split_once(END).expect("the mark of the section's end");
         format!("{head}{BEGIN}{}{END}{tail}", requirements())
     });
+}
+
+/// The keys of a file are those its schema has, and each stands at the margin of the page that describes it.
+#[test]
+fn the_manuals_name_every_key_of_networks() {
+    let container = json_schema()["$defs"]["file"]["properties"]["network"]["properties"].clone();
+    let network = network_json_schema()["$defs"]["file"]["properties"].clone();
+    let interfaces = container["interface"]["items"]["oneOf"].as_array().unwrap().clone();
+    let interfaces = interfaces.into_iter().map(|form| ("berth.container.5", form["properties"].clone()));
+    for (page, keys) in [("berth.container.5", container), ("berth.network.5", network)].into_iter().chain(interfaces) {
+        let text = read(page);
+        let headings: Vec<&str> = text.lines().filter(|line| line.starts_with(".B")).collect();
+        for key in keys.as_object().unwrap().keys().filter(|key| *key != "interface") {
+            let is_there = headings.iter().any(|line| line.split([' ', '"', ',']).any(|word| word == key));
+            assert!(is_there, "{page} does not say what “{key}” is");
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_networks_are_right() {
+    let page = read("berth.network.5");
+    let examples = page.split(".SH EXAMPLES\n.nf\n").nth(1).and_then(|rest| rest.split("\n.fi").next()).unwrap();
+    let examples: Vec<&str> = examples.split("\n\n").collect();
+    assert_eq!(examples.len(), 2);
+    for text in examples {
+        let sources = NetworkSources::from_text("back".parse().unwrap(), text);
+        sources.parse().unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
+    }
+}
+
+fn read(page: &str) -> String {
+    std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("man").join(page)).unwrap()
 }
 
 fn is_current(path: &str, page: impl FnOnce(&str) -> String) {

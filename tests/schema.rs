@@ -1,30 +1,37 @@
-//! `share/berth/container.schema.json` is made from the keys themselves: `BERTH_BLESS=1` writes it anew. What berth
-//! accepts, the schema accepts; mistakes an editor can know of, it knows.
+//! `share/berth/{container,network}.schema.json` are made from the keys themselves: `BERTH_BLESS=1` writes them anew. What
+//! berth accepts, the schema accepts; mistakes an editor can know of, it knows.
 
 use std::path::{Path, PathBuf};
 
-use berth::config::{Sources, json_schema};
+use berth::config::{NetworkSources, Sources, json_schema, network_json_schema};
+use serde_json::Value;
 
 fn path(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 #[test]
-fn the_committed_schema_is_the_one_the_keys_make() {
-    let file = path("share/berth/container.schema.json");
-    let schema = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
-    if std::env::var_os("BERTH_BLESS").is_some() {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, &schema).unwrap();
+fn the_committed_schemas_are_those_the_keys_make() {
+    for (kind, schema) in [("container", json_schema()), ("network", network_json_schema())] {
+        let file = path(&format!("share/berth/{kind}.schema.json"));
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("BERTH_BLESS").is_some() {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, &schema).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(committed == schema, "{} is not current: BERTH_BLESS=1 cargo test --test schema", file.display());
     }
-    let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == schema, "{} is not current: BERTH_BLESS=1 cargo test --test schema", file.display());
 }
 
 /// What the schema says against a file; `None` where it is no TOML or holds what JSON has not.
 fn complaints(text: &str) -> Option<Vec<String>> {
-    let document: serde_json::Value = serde_json::to_value(text.parse::<toml::Table>().ok()?).ok()?;
-    let schema = jsonschema::draft202012::new(&json_schema()).expect("a schema of its draft");
+    against(&json_schema(), text)
+}
+
+fn against(schema: &Value, text: &str) -> Option<Vec<String>> {
+    let document: Value = serde_json::to_value(text.parse::<toml::Table>().ok()?).ok()?;
+    let schema = jsonschema::draft202012::new(schema).expect("a schema of its draft");
     Some(schema.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect())
 }
 
@@ -69,6 +76,9 @@ fn mistakes_are_found() {
         "mount-missing-keys",
         "mount-values",
         "mount-wrong-keys",
+        "network-interfaces",
+        "network-modes",
+        "network-other-tools",
         "not-yet-keys",
         "other-tools-keys",
         "quadlet",
@@ -86,5 +96,24 @@ fn mistakes_are_found() {
     ] {
         let complaints = complaints(text).unwrap();
         assert!(complaints.iter().any(|complaint| complaint.starts_with(&format!("{place}:"))), "{complaints:?}");
+    }
+}
+
+#[test]
+fn what_berth_accepts_of_a_network_the_schema_accepts() {
+    let example = std::fs::read_to_string(path("tests/config/network.toml")).unwrap();
+    let macvlan = "driver = \"macvlan\"\nparent = \"eth0\"\nvlan = 7\nmode = \"vepa\"\nsubnets = [\"10.1.0.0/24\"]";
+    for text in [&example, macvlan, &macvlan.replace("macvlan", "ipvlan").replace("vepa", "l3s"), ""] {
+        NetworkSources::from_text("back".parse().unwrap(), text).parse().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(against(&network_json_schema(), text), Some(vec![]), "{text}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_network_are_found() {
+    for stem in ["driver", "macvlan", "mtu", "other-tools", "other-tools-keys", "parents", "types"] {
+        let text = std::fs::read_to_string(path(&format!("tests/config/bad-networks/{stem}.toml"))).unwrap();
+        let complaints = against(&network_json_schema(), &text).unwrap_or_else(|| panic!("{stem}.toml is no TOML"));
+        assert!(!complaints.is_empty(), "{stem}.toml passes");
     }
 }

@@ -20,6 +20,8 @@ const VARIABLE: &str = "BERTHCTL_COMPLETE";
 /// zsh reads the file at the first tab key, as the body of the function that is to answer it.
 const AUTOLOADED: &str = "\n[[ $funcstack[1] != _berthctl ]] || _clap_dynamic_completer_berthctl \"$@\"\n";
 
+const NETWORK_MODES: [&str; 6] = ["bridge", "none", "private", "host", "container:", "path:"];
+
 /// Answers a shell that asks, and ends the process; otherwise returns.
 pub fn answer() {
     CompleteEnv::with_factory(super::command).var(VARIABLE).bin("berthctl").completer("berthctl").complete();
@@ -70,6 +72,17 @@ pub fn trusted() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(trusted_prefixes()))
 }
 
+/// Of several networks separated by commas the last; a mode stands alone.
+pub fn networks_or_modes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let typed = current.to_string_lossy();
+        let (before, last) = typed.rfind(',').map_or(("", &*typed), |at| typed.split_at(at + 1));
+        let modes: &[&str] = if before.is_empty() { &NETWORK_MODES } else { &[] };
+        let names = network_names().into_iter().chain(modes.iter().map(|mode| (*mode).to_owned()));
+        candidates(names.filter(|name| name.starts_with(last)).map(|name| format!("{before}{name}")).collect())
+    })
+}
+
 /// Containers with a file, and files.
 pub fn with_file_or_files() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| or_files(declared_names(), current))
@@ -101,14 +114,15 @@ fn declared_names() -> Vec<String> {
     own.chain(instances(&scope).iter().map(ToString::to_string)).collect()
 }
 
-fn network_names() -> Vec<String> {
-    Network::names(&Scope::system()).unwrap_or_default().iter().map(ToString::to_string).collect()
-}
-
 /// By their directories, which others than root can list but not look into.
 fn started_names() -> Vec<String> {
     let entries = std::fs::read_dir(Scope::system().container_states()).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+fn network_names() -> Vec<String> {
+    let names = Network::names(&Scope::system()).unwrap_or_default();
+    names.iter().map(ToString::to_string).collect()
 }
 
 fn trusted_prefixes() -> Vec<String> {

@@ -8,7 +8,7 @@ use super::complete;
 use super::failure::{Failure, USAGE};
 use super::output::{Accepted, Format, print_json, printable};
 use crate::Scope;
-use crate::config::{ContainerName, NameError, RootSource, Sources};
+use crate::config::{ContainerName, ContainerNetwork, NameError, RootSource, Sources};
 use crate::image::Store;
 use crate::plan::Plan;
 
@@ -36,10 +36,26 @@ impl PlanVerb {
         let plan = Plan::new(scope, &sources.name, &container, image.as_ref())?;
         match self.output {
             Format::Json => print_json(&plan)?,
-            Format::Table => println!("{plan}"),
+            Format::Table => println!("{plan}{}", network(&container.network)),
         }
         Ok(0)
     }
+}
+
+/// What its file says of its network, line by line. What is made of it, the start decides.
+fn network(network: &ContainerNetwork) -> String {
+    let joined = |list: Vec<String>| list.join(" ");
+    let lines = [
+        ("network", network.mode.to_string()),
+        ("on", joined(network.networks.iter().map(ToString::to_string).collect())),
+        ("publishes", joined(network.publish.iter().map(ToString::to_string).collect())),
+        ("also known as", network.aliases.join(" ")),
+        ("addresses", joined(network.ip.iter().map(ToString::to_string).collect())),
+        ("hardware", network.mac.map(|mac| mac.to_string()).unwrap_or_default()),
+        ("interfaces", joined(network.interfaces.iter().map(|interface| interface.inner_name().to_owned()).collect())),
+    ];
+    let said = lines.into_iter().filter(|(_, text)| !text.is_empty());
+    said.map(|(name, text)| format!("\n{name:<16}{text}")).collect()
 }
 
 /// What is declared under a name, or what a file says: anything with a slash or that ends in `.toml` is a file.
@@ -74,4 +90,32 @@ pub fn name_of_file(path: &std::path::Path) -> Result<ContainerName, Failure> {
         )));
     }
     stem.parse().map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_network_of_a_plan_is_what_the_file_says() {
+        let of = |text: &str| {
+            let sources = Sources::from_text("web".parse().unwrap(), format!("image = \"x\"\n[network]\n{text}"));
+            network(&sources.parse().unwrap_or_else(|diagnostics| panic!("{diagnostics}")).network)
+        };
+        assert_eq!(of("mode = \"container:db\""), "\nnetwork         container:db");
+        let text = "mode = \"bridge\"\nnetworks = [\"back\", \"front\"]\npublish = [\"8080:80\", \"127.0.0.1::53/udp\"]\n\
+                    aliases = [\"www\"]\nip = [\"10.1.0.2\"]\nmac = \"02:00:00:00:00:10\"\n\
+                    [[network.interface]]\ntype = \"move\"\nparent = \"eth7\"";
+        let expected = [
+            "",
+            "network         bridge",
+            "on              back front",
+            "publishes       8080:80/tcp 127.0.0.1::53/udp",
+            "also known as   www",
+            "addresses       10.1.0.2",
+            "hardware        02:00:00:00:00:10",
+            "interfaces      eth7",
+        ];
+        assert_eq!(of(text).lines().collect::<Vec<_>>(), expected);
+    }
 }

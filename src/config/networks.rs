@@ -55,6 +55,16 @@ impl Network {
     }
 }
 
+impl NetworkError {
+    /// One line, for messages about what needs the network.
+    pub fn first_line(&self) -> String {
+        match self {
+            NetworkError::Wrong(diagnostics) => diagnostics.first_line(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Every file that is not masked, by name; of several with one name that of the highest root.
 pub fn declared_networks(scope: &Scope) -> io::Result<Vec<DeclaredNetwork>> {
     let files = files(scope.network_roots())?.into_iter();

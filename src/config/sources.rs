@@ -93,6 +93,11 @@ impl Sources {
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// What only the host shows to be wrong with items of a list, such as `["network", "networks"]`, each at its place.
+    pub fn refused_items(&self, list: &[&str], wrong: impl Fn(&str) -> Option<String>) -> Option<Diagnostics> {
+        decode::refused_items(self, list, wrong)
+    }
+
     /// What the files mean together, or everything that is wrong with them.
     pub fn parse(&self) -> Result<Container, Diagnostics> {
         decode::container(self)

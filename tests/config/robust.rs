@@ -37,6 +37,20 @@ fn line() -> impl Strategy<Value = String> {
         "pull",
         "retry-delay",
         "boot",
+        "networks",
+        "publish",
+        "aliases",
+        "ip",
+        "mac",
+        "type",
+        "parent",
+        "vlan",
+        "driver",
+        "subnets",
+        "gateways",
+        "ranges",
+        "mtu",
+        "ipv6",
     ]);
     let value = prop_oneof![
         "\"[a-zA-Z0-9:/%.=@ -]{0,12}\"",
@@ -47,11 +61,16 @@ fn line() -> impl Strategy<Value = String> {
         Just("1979-05-27".to_owned()),
         Just("nan".to_owned()),
         "\\[\"[a-z/:é]{0,8}\", [0-9]{1,3}\\]",
+        "\\[\"(127\\.0\\.0\\.1:|\\[::\\]:)?[0-9]{1,5}:[0-9]{1,5}(/udp)?\", \"10\\.[0-9]{1,3}\\.0\\.[0-9]/[0-9]{1,2}\"\\]",
+        "\\[\"fd00::[0-9a-f]{1,4}(/[0-9]{1,3})?\"\\]",
+        prop::sample::select(vec!["\"bridge\"", "\"macvlan\"", "\"eth0\"", "\"container:web\""])
+            .prop_map(str::to_owned),
         "\\{ [a-z]{1,5} = \"[a-zß:.]{0,6}\" \\}",
     ];
     let header = prop::sample::select(vec![
         "[[mount]]",
         "[network]",
+        "[[network.interface]]",
         "[service]",
         "[unit]",
         "[security.capabilities]",
@@ -75,6 +94,13 @@ fn answers(name: &str, texts: &[String]) {
     }
 }
 
+fn answers_of_a_network(texts: &[String]) {
+    let files = texts.iter().map(|text| SourceFile { path: "x.toml".into(), text: text.clone() }).collect();
+    if let Err(diagnostics) = (NetworkSources { name: Default::default(), files }).parse() {
+        check(&diagnostics);
+    }
+}
+
 fn check(diagnostics: &Diagnostics) {
     assert!(diagnostics.problems().len() > 0);
     for problem in diagnostics.problems() {
@@ -91,7 +117,8 @@ proptest! {
 
     #[test]
     fn any_text_has_an_answer(text in "(?s).{0,200}") {
-        answers("web", &[text]);
+        answers("web", std::slice::from_ref(&text));
+        answers_of_a_network(&[text]);
     }
 
     #[test]
@@ -100,6 +127,7 @@ proptest! {
         over in prop::collection::vec(line(), 0..6),
     ) {
         answers("web@blue", &[lines.join("\n"), over.join("\n")]);
+        answers_of_a_network(&[lines.join("\n"), over.join("\n")]);
     }
 }
 
@@ -111,6 +139,7 @@ fn deep_nesting_is_refused_rather_than_followed() {
         "a.".repeat(50_000) + "b = 1",
         "x={a=".repeat(50_000),
     ] {
-        answers("web", &[text]);
+        answers("web", std::slice::from_ref(&text));
+        answers_of_a_network(&[text]);
     }
 }

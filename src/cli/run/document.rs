@@ -46,9 +46,8 @@ pub struct Options {
     /// Run a directory tree in place of an image
     #[arg(long, value_name = "DIR")]
     pub rootfs: Option<String>,
-    /// none, private or host
-    #[arg(long, alias = "net", value_name = "MODE")]
-    network: Option<String>,
+    #[command(flatten)]
+    network: super::network::NetworkOptions,
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
     /// Make the root read-only
@@ -133,8 +132,9 @@ impl Options {
         pairs(&mut document, "labels", "--label", &self.label)?;
         pairs(&mut document, "sysctls", "--sysctl", &self.sysctl)?;
         pairs(&mut document, "rlimits", "--ulimit", &self.ulimit)?;
-        if let Some(mode) = &self.network {
-            document["network"] = table_of("mode", mode);
+        let network = self.network.table(image.is_none() && self.rootfs.is_none())?;
+        if !network.is_empty() {
+            document["network"] = Item::Table(network);
         }
         let pull = [
             ("policy", self.pull.map(|policy| PullPolicy::from(policy).word())),
@@ -286,16 +286,16 @@ fn split<'a>(option: &str, entry: &'a str) -> Result<(&'a str, &'a str), Failure
     entry.split_once('=').ok_or_else(|| usage(format!("{option} {entry}: expected NAME=VALUE")))
 }
 
-fn array<'a>(entries: impl IntoIterator<Item = &'a String>) -> Array {
+pub fn array<'a>(entries: impl IntoIterator<Item = &'a String>) -> Array {
     entries.into_iter().map(|entry| Value::from(entry.as_str())).collect()
 }
 
-fn table_of(key: &str, text: &str) -> Item {
+pub fn table_of(key: &str, text: &str) -> Item {
     let mut table = Table::new();
     table[key] = value(text);
     Item::Table(table)
 }
 
-fn usage(text: String) -> Failure {
+pub fn usage(text: String) -> Failure {
     Failure::new(text)
 }

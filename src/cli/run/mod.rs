@@ -2,6 +2,7 @@
 
 mod document;
 mod foreground;
+mod network;
 mod reservation;
 mod scoped;
 mod terminal;

@@ -1,5 +1,7 @@
 //! `networks/NAME.toml`.
 
+use std::ops::RangeInclusive;
+
 use crate::config::diagnostics::{Diagnostics, Mistake, Report};
 use crate::config::item::{Item, Section, not_one_of};
 use crate::config::tree::Place;
@@ -8,18 +10,17 @@ use crate::config::{Driver, Network, NetworkName, NetworkSources, Parent, Subnet
 use super::{links, merged, subnets};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Bridge,
     Macvlan,
     Ipvlan,
 }
 
-const KINDS: [(&str, Kind); 3] = [("bridge", Kind::Bridge), ("macvlan", Kind::Macvlan), ("ipvlan", Kind::Ipvlan)];
+pub const DRIVERS: [(&str, Kind); 3] = [("bridge", Kind::Bridge), ("macvlan", Kind::Macvlan), ("ipvlan", Kind::Ipvlan)];
 
 /// What a network card and the kernel's IPv4 take (RFC 791), and what IPv6 asks for (RFC 8200).
-const SMALLEST_MTU: i64 = 68;
+pub const MTU: RangeInclusive<i64> = 68..=65_535;
 const SMALLEST_MTU_OF_IPV6: u32 = 1280;
-const LARGEST_MTU: i64 = 65_535;
 
 /// A key, and why a network on one of the host's interfaces has no use for it.
 const OF_BRIDGES: [(&str, &str); 4] = [
@@ -49,9 +50,7 @@ fn decode(name: &NetworkName, section: Section) -> Network {
         internal: flag("internal").unwrap_or(false),
         isolate: flag("isolate").unwrap_or(false),
         dns: flag("dns").unwrap_or(kind == Kind::Bridge),
-        mtu: section
-            .read("mtu", |item| item.integer(SMALLEST_MTU, LARGEST_MTU))
-            .and_then(|mtu| u32::try_from(mtu).ok()),
+        mtu: section.read("mtu", |item| item.integer(*MTU.start(), *MTU.end())).and_then(|mtu| u32::try_from(mtu).ok()),
         interface: section.read("interface", |item| item.parsed(parse::interface)),
         driver: driver(section, kind, parent),
         subnets,
@@ -71,8 +70,8 @@ fn decode(name: &NetworkName, section: Section) -> Network {
 
 fn kind(item: Item) -> Option<Kind> {
     item.parsed(|text| {
-        let names = KINDS.map(|(name, _)| name);
-        let known = KINDS.iter().find(|(name, _)| *name == text);
+        let names = DRIVERS.map(|(name, _)| name);
+        let known = DRIVERS.iter().find(|(name, _)| *name == text);
         known.map(|(_, kind)| *kind).ok_or_else(|| match text {
             "host" | "none" | "null" => not_one_of(text, &names).help("that is a mode of a container's [network]"),
             _ => not_one_of(text, &names),
