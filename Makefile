@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR
 # Static binaries: they start in half a millisecond, and one build runs on every suite of the ring.
 static := $(CARGO_TARGET_DIR)/static
 stage := $(CARGO_TARGET_DIR)/stage
-units := $(wildcard units/*.service units/*.socket units/*.target units/*.timer units/*.slice)
+units := $(wildcard units/*.service units/*.socket units/*.target units/*.path units/*.timer units/*.slice)
 helpers := berth-executor berth-init
 manuals := $(wildcard man/*.[1-8])
 schemas := $(wildcard share/berth/*.schema.json)
@@ -63,6 +63,8 @@ install:
 	install -Dm755 -t $(DESTDIR)/usr/lib/berth $(helpers:%=$(static)/%)
 	install -Dm755 -t $(DESTDIR)/usr/lib/systemd/system-generators $(static)/berth-generator
 	install -Dm644 -t $(DESTDIR)/usr/lib/systemd/system $(units)
+	install -d $(DESTDIR)/usr/lib/systemd/system/paths.target.wants
+	ln -sfn ../berth-network.path $(DESTDIR)/usr/lib/systemd/system/paths.target.wants/berth-network.path
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/berth $(schemas)
 	install -Dm644 completions/berthctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_berthctl
@@ -77,6 +79,7 @@ endif
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/berthctl $(DESTDIR)/usr/lib/systemd/system-generators/berth-generator
 	rm -f $(helpers:%=$(DESTDIR)/usr/lib/berth/%) $(units:units/%=$(DESTDIR)/usr/lib/systemd/system/%)
+	rm -f $(DESTDIR)/usr/lib/systemd/system/paths.target.wants/berth-network.path
 	rm -f $(tmpfiles:units/%=$(DESTDIR)/usr/lib/tmpfiles.d/%)
 	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl \

@@ -68,6 +68,11 @@ pub fn images_or_containers() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(image_names().into_iter().chain(started_names()).collect()))
 }
 
+/// Networks with a file, and the built-in one.
+pub fn networks() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| candidates(network_names()))
+}
+
 /// Prefixes that something is said of.
 pub fn trusted() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(trusted_prefixes()))

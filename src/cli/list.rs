@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::net::IpAddr;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -11,6 +13,7 @@ use super::target::with_systemd;
 use crate::Scope;
 use crate::config::{ContainerName, Declared, RootSource, Sources, declared, instances};
 use crate::machine::Started;
+use crate::network::attachment::Attachment;
 use crate::unit::manager::UnitState;
 use crate::unit::template::TRANSIENT;
 
@@ -42,6 +45,10 @@ struct Row {
     since: Option<u64>,
     /// First host id of the container's users.
     user_namespace: Option<(u32, u32)>,
+    /// On its networks.
+    addresses: Vec<IpAddr>,
+    /// Of the host, and where they lead: `*:8080->80/tcp`.
+    ports: Vec<String>,
 }
 
 impl List {
@@ -54,7 +61,7 @@ impl List {
     }
 
     fn table(&self, rows: &[Row]) -> Table {
-        let mut table = Table::new(["NAME", "STATE", "IMAGE", "LEADER", "SINCE", "UNIT"]);
+        let mut table = Table::new(["NAME", "STATE", "IMAGE", "LEADER", "SINCE", "ADDRESS", "PORTS", "UNIT"]);
         for row in rows {
             table.row([
                 row.name.clone(),
@@ -62,6 +69,8 @@ impl List {
                 if self.listing.full { row.image.clone() } else { shortened(&row.image) },
                 row.leader.map(|leader| leader.to_string()).unwrap_or_default(),
                 row.since.map(time).unwrap_or_default(),
+                row.addresses.first().map(IpAddr::to_string).unwrap_or_default(),
+                row.ports.join(" "),
                 row.unit.clone(),
             ]);
         }
@@ -100,6 +109,7 @@ fn row(scope: &Scope, name: &ContainerName, unit: &str, active: &str, sub: &str,
         Some(Started { root_directory: Some(root), .. }) => root.display().to_string(),
         _ => declared_image(scope, name),
     };
+    let attachment = running.and_then(|_| Attachment::load(scope, name.as_str())).unwrap_or_default();
     Row {
         name: name.to_string(),
         unit: unit.to_owned(),
@@ -109,6 +119,8 @@ fn row(scope: &Scope, name: &ContainerName, unit: &str, active: &str, sub: &str,
         leader: running.map(|started| started.leader),
         since: running.map(|started| started.started_at),
         user_namespace: running.and_then(|started| started.user_namespace),
+        addresses: attachment.addresses().map(|address| address.addr()).collect(),
+        ports: attachment.published.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -13,6 +13,7 @@ mod jobs;
 mod kill;
 mod list;
 mod logs;
+mod network;
 mod output;
 mod plan;
 mod pull;
@@ -100,6 +101,8 @@ enum Verb {
     Trust(trust::TrustVerb),
     #[command(display_order = 25, subcommand)]
     Registry(registry::Registry),
+    #[command(display_order = 26, subcommand)]
+    Network(network::Network),
 }
 
 /// The command line, for the manual and for completions.
@@ -177,6 +180,7 @@ impl Verb {
             Verb::Image(image) => image.carry_out(scope),
             Verb::Trust(trust) => trust.carry_out(scope),
             Verb::Registry(registry) => registry.carry_out(scope),
+            Verb::Network(network) => network.carry_out(scope),
         }
     }
 }
@@ -225,6 +229,12 @@ mod tests {
             "doctor -l -q --no-legend --no-pager -o json",
             "trust list -l -q --no-legend --no-pager -o json",
             "trust allow -q -l --no-pager quay.io",
+            "network list -l -q --no-legend --no-pager -o json",
+            "network status -l -q --no-pager -o json default",
+            "network create -q --subnet 10.5.0.0/24 --gateway 10.5.0.9 --internal --no-dns --mtu 1400 lan",
+            "network remove -q --no-pager lan",
+            "network reload -q --no-legend",
+            "network check -l -q --no-legend --no-pager -o json",
         ];
         for line in common.chain(own.map(str::to_owned)) {
             let words = std::iter::once("berthctl").chain(line.split(' '));

@@ -14,6 +14,7 @@ use super::target::{unit_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::{Group, Started};
+use crate::network::attachment::Attachment;
 
 /// Exit statuses of systemctl(1): LSB's "program is not running" and "status unknown".
 const NOT_RUNNING: i32 = 3;
@@ -75,7 +76,7 @@ impl Status {
                     if std::mem::replace(&mut printed, true) {
                         println!();
                     }
-                    self.print(name, &unit, &properties, Started::load(scope, name).as_ref());
+                    self.print(scope, name, &unit, &properties, Started::load(scope, name).as_ref());
                     self.print_log(&unit)?;
                     let runs = ["active", "reloading", "refreshing"].contains(&&*properties.text("ActiveState"));
                     worst = worst.max(if runs { 0 } else { NOT_RUNNING });
@@ -86,7 +87,14 @@ impl Status {
         if unknown.is_empty() { Ok(worst) } else { Err(Failure::with_code(NO_SUCH_UNIT, unknown.join("\n"))) }
     }
 
-    fn print(&self, name: &ContainerName, unit: &str, properties: &Properties, started: Option<&Started>) {
+    fn print(
+        &self,
+        scope: &Scope,
+        name: &ContainerName,
+        unit: &str,
+        properties: &Properties,
+        started: Option<&Started>,
+    ) {
         let active = properties.text("ActiveState");
         let color = state_style(&active);
         let dot = if active == "inactive" {
@@ -112,7 +120,7 @@ impl Status {
         line("Active", &format!("{color}{active} ({}{frozen}){color:#}{since}", properties.text("SubState")));
         self.print_end(properties);
         if let Some(started) = started {
-            self.print_started(started);
+            self.print_started(scope, started);
         }
         let status = properties.text("StatusText");
         if !status.is_empty() {
@@ -145,7 +153,7 @@ impl Status {
         }
     }
 
-    fn print_started(&self, started: &Started) {
+    fn print_started(&self, scope: &Scope, started: &Started) {
         if started.is_alive() {
             let command = std::fs::read_to_string(format!("/proc/{}/comm", started.leader)).unwrap_or_default();
             line("Leader", &format!("{} ({})", started.leader, command.trim_end()));
@@ -160,6 +168,14 @@ impl Status {
             line("Users", &format!("{size} from {base}"));
         }
         line("Network", &started.network);
+        let attachment = Attachment::load(scope, &started.name).unwrap_or_default();
+        for link in &attachment.links {
+            let addresses: Vec<String> = link.addresses.iter().map(ToString::to_string).collect();
+            line("Address", &format!("{} ({} on {})", addresses.join(" "), link.interface, link.network));
+        }
+        for published in &attachment.published {
+            line("Port", &published.to_string());
+        }
         for source in &started.sources {
             line("Source", &source.display().to_string());
         }

@@ -40,6 +40,9 @@ pub fn give_birth(scope: &Scope, plan: &Plan, anchor: &Path, cargo: Cargo, sibli
     for (kind, other) in &plan.joined_namespaces {
         join(scope, *kind, other).at(format!("join the {kind:?} namespace of {other}"))?;
     }
+    if let Some(path) = &plan.network_namespace {
+        join_network(path).at(format!("join the network namespace {}", path.display()))?;
+    }
     let mut namespaces = plan.new_namespaces.iter().fold(0, |flags, namespace| flags | namespace.flag());
     if plan.user_namespace != UserRange::Host {
         namespaces |= libc::CLONE_NEWUSER as u64;
@@ -77,6 +80,14 @@ fn join(scope: &Scope, kind: Namespace, other: &str) -> Result<(), StepError> {
         .call(|| "prctl(PR_SET_DUMPABLE)")?;
     rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), None)
         .call(|| format!("setns({path})"))
+}
+
+/// A file such as ip-netns(8) makes.
+fn join_network(path: &Path) -> Result<(), StepError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let namespace = openat(CWD, path, flags, Mode::empty()).call(|| format!("open({})", path.display()))?;
+    let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+    rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), kind).call(|| "setns(CLONE_NEWNET)")
 }
 
 /// The whole life of the process until it is the payload. Nothing here returns to the executor's own code.

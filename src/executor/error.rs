@@ -28,6 +28,8 @@ pub enum Error {
     /// As `berthctl pull` reported it.
     #[error("{text}")]
     NotPulled { exit_code: i32, text: String },
+    #[error(transparent)]
+    Network(#[from] crate::network::Error),
     #[error("{step}: {source}")]
     Step { step: String, source: StepError },
     /// As the container's side reported it.
@@ -120,6 +122,8 @@ impl Error {
                 }
             }
             Error::NotPulled { exit_code, .. } => *exit_code,
+            Error::Network(error) if error.is_configuration() => EXIT_CONFIG,
+            Error::Network(_) => 1,
             Error::Step { source, .. } => source.exit_code(),
             Error::Inside { exit_code, .. } => *exit_code,
             Error::Usage(_) => 2,
@@ -136,6 +140,7 @@ impl Error {
             Error::Plan(_) => "make the plan",
             Error::Image(_) | Error::Pull(_) => "find the image",
             Error::NotPulled { .. } => "pull the image",
+            Error::Network(_) => "make the networks",
             Error::Step { step, .. } => step,
             Error::Inside { text, .. } => text.split_once(": ").map_or("", |(step, _)| step),
             Error::Vanished => "wait for the container's first process",

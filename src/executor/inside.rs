@@ -253,6 +253,8 @@ impl Inside {
     ) -> Result<(), StepError> {
         let bytes = match content {
             FileContent::Text(text) => text.clone().into_bytes(),
+            // Mounted, both.
+            FileContent::Hosts { .. } | FileContent::Resolver { .. } => return Ok(()),
             FileContent::Host(path) => match handles.next() {
                 Some(file) => {
                     let mut bytes = Vec::new();

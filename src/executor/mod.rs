@@ -44,6 +44,7 @@ mod start;
 mod stop;
 mod sweep;
 mod thaw;
+mod watch;
 mod writable;
 
 pub use claim::Claim;
@@ -62,7 +63,7 @@ use crate::Scope;
 use crate::config::{ContainerName, NameError};
 
 const USAGE: &str = "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | thaw UNIT | sweep | \
-    bare FILE";
+    watch | bare FILE";
 
 /// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
 pub fn main() -> i32 {
@@ -84,6 +85,7 @@ pub fn main() -> i32 {
             sweep::sweep_ended(&scope);
             Ok(())
         }
+        ["watch"] => watch::watch(&scope).map_err(Error::from),
         _ => Err(Error::Usage(USAGE.to_owned())),
     };
     match done {

@@ -18,6 +18,7 @@ use super::error::{AtStep, Context, Error, StepError};
 use super::filesystem::Filesystem;
 use super::range::Range;
 use super::{devices, idmap, writable};
+use crate::network::{Place, files};
 use crate::plan::{FileContent, IdMapping, Lower, Placement, Plan, Step, WritableLayer};
 use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, PRIVATE, RDONLY, set_attributes};
 
@@ -47,6 +48,8 @@ pub struct Outside<'a> {
     pub range: Option<&'a Range>,
     /// The container's state directory.
     pub state: &'a Path,
+    /// What it has taken of its networks.
+    pub place: Option<&'a Place>,
     /// Where systemd has put the unit's credentials, if it has any.
     pub credentials: Option<&'a Path>,
 }
@@ -186,6 +189,15 @@ impl Outside<'_> {
         let path = self.state.join("files").join(name);
         match content {
             FileContent::Text(text) => std::fs::write(&path, text).call(|| format!("write {}", path.display()))?,
+            FileContent::Hosts { text, hostname } => {
+                let text = self.place.map_or(text.clone(), |place| files::hosts(text, hostname, &place.attachment));
+                std::fs::write(&path, text).call(|| format!("write {}", path.display()))?;
+            }
+            FileContent::Resolver { search, options } => {
+                let networks = self.place.map(|place| place.networks.as_slice()).unwrap_or_default();
+                let text = files::resolver(networks, search, options);
+                std::fs::write(&path, text).call(|| format!("write {}", path.display()))?;
+            }
             FileContent::Host(host) => match std::fs::copy(host, &path) {
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

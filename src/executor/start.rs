@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags, open};
+
 use super::birth::{Cargo, Newborn, give_birth};
 use super::catch_up::{CaughtUp, catch_up};
 use super::channel::Message;
@@ -22,7 +24,8 @@ use crate::Scope;
 use crate::config::{Container, ContainerName, NameError, RootSource, Sources, UserNamespace};
 use crate::image::Store;
 use crate::machine::{ReloadAction, Signals, Started, attend};
-use crate::plan::{Plan, Process, UserRange};
+use crate::network::Place;
+use crate::plan::{Plan, Process, Step, UserRange};
 use crate::sys::privilege;
 
 const INIT: &str = "/usr/lib/berth/berth-init";
@@ -58,10 +61,11 @@ pub struct Prepared {
     stored: Vec<String>,
 }
 
-/// What systemd has for the payload besides its settings.
+/// What systemd has for the payload besides its settings, and what its networks have for it.
 struct Given {
     sockets: Vec<(String, OwnedFd)>,
     credentials: Option<PathBuf>,
+    place: Option<Place>,
 }
 
 /// Starts the container and returns once it is systemd's to supervise.
@@ -168,10 +172,11 @@ pub fn prepare(
     let state = scope.container_states().join(name.as_str());
     make_state(&state)?;
     let range = Range::pick(plan.user_namespace, name, &state)?;
+    let place = plan.network.as_ref().map(|network| Place::take(scope, name, network)).transpose()?;
     let stored = inherited.stored.clone();
     let directory = || std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credentials = caught_up.as_ref().and_then(CaughtUp::credentials).or_else(directory);
-    let given = Given { sockets: inherited.sockets, credentials };
+    let given = Given { sockets: inherited.sockets, credentials, place };
     let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, given, kind)?;
     drop(caught_up);
     let mut started = Started {
@@ -232,7 +237,8 @@ fn set_up(
     }
     let filter = filter::program(&process).at("compile the seccomp filter")?;
     let init = plan.init.then(|| sealed::copy(Path::new(INIT))).transpose().at("prepare berth-init")?;
-    let outside = Outside { plan, range, state, credentials: given.credentials.as_deref() };
+    let place = given.place.as_ref();
+    let outside = Outside { plan, range, state, place, credentials: given.credentials.as_deref() };
     let handles = outside.open()?;
     let cargo = Cargo { process: process.clone(), filter, init, sockets: given.sockets };
     let newborn = give_birth(scope, plan, state, cargo, kind != Kind::Bare)?;
@@ -250,7 +256,15 @@ fn set_up(
     let step = "talk to the container's process";
     let sent: Vec<_> = handles.iter().map(|handle| handle.for_step()).collect();
     newborn.channel.send_handles(&sent).call(|| "sendmsg").at(step)?;
+    // Settings may be those of an interface; all else is done beside the links.
+    let links_first = plan.steps.iter().any(|step| matches!(step, Step::Sysctls { .. }));
+    if links_first {
+        connect(scope, place, &newborn)?;
+    }
     newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
+    if !links_first {
+        connect(scope, place, &newborn)?;
+    }
     // While the other side sets itself up; a start never waits for machined before the payload runs.
     let registration = match kind {
         Kind::Bare => None,
@@ -261,6 +275,16 @@ fn set_up(
         Some(Message::Failed(exit_code, text)) => Err(Error::Inside { exit_code, text }),
         _ => Err(Error::Vanished),
     }
+}
+
+/// Before anything else has a thread: it enters the container's network namespace for a moment.
+fn connect(scope: &Scope, place: Option<&Place>, newborn: &Newborn) -> Result<(), Error> {
+    let Some(place) = place else { return Ok(()) };
+    let path = format!("/proc/{}/ns/net", newborn.pid.as_raw_nonzero());
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let namespace = open(&path, flags, Mode::empty()).call(|| format!("open({path})")).at("make the links")?;
+    place.connect(scope, namespace.as_fd())?;
+    Ok(place.publish(scope)?)
 }
 
 fn make_state(state: &Path) -> Result<(), Error> {

@@ -79,6 +79,7 @@ pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
 /// What is known of an earlier start that was never tidied up: taken for that of this one, it would give away a range
 /// that is another container's by now.
 pub fn forget_earlier(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    crate::network::release(scope, name)?;
     let Some(started) = Started::load(scope, name) else { return Ok(()) };
     if let (true, Some((base, size))) = (started.free_range, started.user_namespace) {
         range::forget_unheld(base, size);
@@ -94,11 +95,12 @@ pub fn remove_traces(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<
         Some(_) => {}
         None => range::forget_noted(&state),
     }
+    let networks = crate::network::release(scope, name);
     // A kept layer is somebody's; a fresh one is nobody's any more.
     let layer = writable::remove_fresh(&scope.writable().join(name.as_str()));
     let state = match keep {
         Keep::Nothing => writable::remove_tree(&state),
         Keep::Description => restart::keep_description(&state),
     };
-    layer.and(state).at("tidy up")
+    layer.and(state).at("tidy up").and(networks.map_err(Error::from))
 }

@@ -52,6 +52,13 @@ pub struct Member {
 }
 
 impl Live {
+    pub const BRIDGE: &str = "bridge";
+
+    /// One of berth's own; else it is on an interface of the host's.
+    pub fn is_bridge(&self) -> bool {
+        self.driver == Self::BRIDGE
+    }
+
     /// None where the network is not up.
     pub fn load(scope: &Scope, name: &str) -> Option<Live> {
         read(&directory(scope, name).join("network.json"))
@@ -78,6 +85,13 @@ impl Member {
         let mut all: Vec<Member> = json.filter_map(|path| read(path)).collect();
         all.sort_by(|one, other| one.container.cmp(&other.container));
         all
+    }
+
+    /// Whether anyone is on it; cheaper than to ask who.
+    pub fn any(scope: &Scope, network: &str) -> bool {
+        entries(&directory(scope, network).join("members"))
+            .iter()
+            .any(|path| path.extension().is_some_and(|kind| kind == "json"))
     }
 
     pub fn save(&self, scope: &Scope, network: &str) -> Result<()> {

@@ -10,7 +10,8 @@ use super::{
 use super::{mounts, privileges};
 use crate::Scope;
 use crate::config::{
-    Container, ContainerName, NamespaceMode, NetworkMode, ResolvConf, RootSource, Timezone, UserNamespace, Volatile,
+    Container, ContainerName, ContainerNetwork, NamespaceMode, NetworkMode, ResolvConf, RootSource, Timezone,
+    UserNamespace, Volatile,
 };
 use crate::image::{ImageRecord, ProcessDefaults};
 use crate::sys::mount as attr;
@@ -70,8 +71,14 @@ impl Plan {
                 NamespaceMode::Container(other) => joined_namespaces.push((kind, other.to_string())),
             }
         }
-        if container.network.mode != NetworkMode::Host {
-            new_namespaces.push(Namespace::Network);
+        let mut network_namespace = None;
+        match &container.network.mode {
+            NetworkMode::Host => {}
+            NetworkMode::Container(other) => joined_namespaces.push((Namespace::Network, other.to_string())),
+            NetworkMode::Path(path) => network_namespace = Some(path.clone()),
+            NetworkMode::None | NetworkMode::Private | NetworkMode::Bridge => {
+                new_namespaces.push(Namespace::Network);
+            }
         }
         Ok(Plan {
             name: name.clone(),
@@ -85,6 +92,8 @@ impl Plan {
             user_namespace,
             new_namespaces,
             joined_namespaces,
+            network_namespace,
+            network: has_place(&container.network).then(|| container.network.clone()),
             init: container.init,
             ready_by_payload: Plan::ready_by(container.notify),
         })
@@ -118,7 +127,7 @@ fn steps(
     if Plan::ready_by(container.notify) {
         steps.push(Step::NotifySocket);
     }
-    steps.extend(network_files(name, container));
+    steps.extend(network_files(scope, name, container));
     steps.extend(container.mounts.iter().map(mounts::step));
     if own(Namespace::Uts) {
         steps.push(Step::Hostname { hostname: hostname(name, container) });
@@ -135,6 +144,11 @@ fn steps(
     }
     steps.push(Step::Enter);
     Ok(steps)
+}
+
+/// Whether there is something of networks to make for it.
+fn has_place(network: &ContainerNetwork) -> bool {
+    network.mode == NetworkMode::Bridge || (network.mode == NetworkMode::Private && !network.interfaces.is_empty())
 }
 
 fn root(
@@ -180,21 +194,30 @@ pub(super) fn hostname(name: &ContainerName, container: &Container) -> String {
 }
 
 /// `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf`, `/etc/localtime`.
-fn network_files(name: &ContainerName, container: &Container) -> Vec<Step> {
+fn network_files(scope: &Scope, name: &ContainerName, container: &Container) -> Vec<Step> {
     let file = |target: &str, content, placement| Step::File { target: target.into(), content, placement };
     let hostname = hostname(name, container);
     let mut hosts = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
-    if container.namespaces.uts == NamespaceMode::Private {
+    let addressed = container.network.mode == NetworkMode::Bridge;
+    if container.namespaces.uts == NamespaceMode::Private && !addressed {
         hosts.push_str(&format!("127.0.1.1 {hostname}\n"));
     }
     for (name, address) in &container.network.hosts {
         hosts.push_str(&format!("{address} {name}\n"));
     }
+    let hosts = match addressed {
+        true => FileContent::Hosts { text: hosts, hostname: hostname.clone() },
+        false => FileContent::Text(hosts),
+    };
+    let hosts = match &container.network.mode {
+        NetworkMode::Container(other) => FileContent::Host(file_of(scope, other, "hosts")),
+        _ => hosts,
+    };
     let mut files = vec![
-        file("/etc/hosts", FileContent::Text(hosts), Placement::Mounted),
+        file("/etc/hosts", hosts, Placement::Mounted),
         file("/etc/hostname", FileContent::Text(hostname + "\n"), Placement::Mounted),
     ];
-    files.extend(resolv_conf(container));
+    files.extend(resolv_conf(scope, container));
     let zone = match &container.timezone {
         Timezone::Off => None,
         Timezone::Host => Some(PathBuf::from("/etc/localtime")),
@@ -204,13 +227,21 @@ fn network_files(name: &ContainerName, container: &Container) -> Vec<Step> {
     files
 }
 
-fn resolv_conf(container: &Container) -> Option<Step> {
+/// Of what another container was given.
+fn file_of(scope: &Scope, other: &ContainerName, file: &str) -> PathBuf {
+    scope.container_states().join(other.as_str()).join("files").join(file)
+}
+
+fn resolv_conf(scope: &Scope, container: &Container) -> Option<Step> {
     let network = &container.network;
     let target = PathBuf::from("/etc/resolv.conf");
     let host = PathBuf::from("/etc/resolv.conf");
     let given = !(network.dns.is_empty() && network.dns_search.is_empty() && network.dns_options.is_empty());
     let content = match network.resolv_conf {
         ResolvConf::Off => return None,
+        ResolvConf::Auto if network.mode == NetworkMode::Bridge && network.dns.is_empty() => {
+            FileContent::Resolver { search: network.dns_search.clone(), options: network.dns_options.clone() }
+        }
         ResolvConf::Auto if given => {
             let mut text: String = network.dns.iter().map(|server| format!("nameserver {server}\n")).collect();
             if !network.dns_search.is_empty() {
@@ -221,8 +252,13 @@ fn resolv_conf(container: &Container) -> Option<Step> {
             }
             FileContent::Text(text)
         }
-        ResolvConf::Auto if network.mode != NetworkMode::Host => return None,
-        ResolvConf::Auto | ResolvConf::CopyHost => FileContent::Host(host),
+        ResolvConf::Auto => match &network.mode {
+            NetworkMode::Host => FileContent::Host(host),
+            NetworkMode::Container(other) => FileContent::Host(file_of(scope, other, "resolv.conf")),
+            NetworkMode::Path(_) => FileContent::Resolver { search: Vec::new(), options: Vec::new() },
+            NetworkMode::None | NetworkMode::Private | NetworkMode::Bridge => return None,
+        },
+        ResolvConf::CopyHost => FileContent::Host(host),
         ResolvConf::BindHost => {
             return Some(Step::Bind {
                 source: host,

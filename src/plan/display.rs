@@ -15,6 +15,23 @@ impl fmt::Display for Plan {
         for (kind, other) in &self.joined_namespaces {
             writeln!(out, "joins           {kind:?} of {other}")?;
         }
+        if let Some(path) = &self.network_namespace {
+            writeln!(out, "joins           {}", path.display())?;
+        }
+        if let Some(network) = &self.network {
+            let names: Vec<&str> = network.networks.iter().map(|name| name.as_str()).collect();
+            let beside: Vec<&str> = network.interfaces.iter().map(|interface| interface.inner_name()).collect();
+            let publish: Vec<String> = network.publish.iter().map(|publish| publish.to_string()).collect();
+            for (what, words) in [
+                ("networks        ", names.join(" ")),
+                ("interfaces      ", beside.join(" ")),
+                ("publishes       ", publish.join(" ")),
+            ] {
+                if !words.is_empty() {
+                    writeln!(out, "{what}{words}")?;
+                }
+            }
+        }
         for (number, step) in self.steps.iter().enumerate() {
             writeln!(out, "{:>3}. {step}", number + 1)?;
         }

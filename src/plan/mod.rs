@@ -17,11 +17,11 @@ pub use environment::merge as merge_environment;
 pub use process::{Process, SeccompChoice};
 pub use step::{DeviceNode, FileContent, IdMapping, Lower, Namespace, Placement, Step, WritableLayer};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::config::{ContainerName, EnvironmentFile, Notify};
+use crate::config::{ContainerName, ContainerNetwork, EnvironmentFile, Notify};
 
 /// Everything the executor does for one start, in order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,6 +35,11 @@ pub struct Plan {
     pub new_namespaces: Vec<Namespace>,
     /// Namespaces of other containers to join.
     pub joined_namespaces: Vec<(Namespace, String)>,
+    /// A network namespace that somebody else made, to join.
+    pub network_namespace: Option<PathBuf>,
+    /// What it is to have of networks, where it has its own place on them.
+    #[serde(skip)]
+    pub network: Option<ContainerNetwork>,
     pub steps: Vec<Step>,
     pub process: Process,
     /// Set apart from the process: read from files and from the unit's environment at start.

@@ -175,6 +175,16 @@ pub enum FileContent {
     Text(String),
     /// The host's own file, as it is at start; nothing happens where the host has none.
     Host(PathBuf),
+    /// This, and the container's addresses on its networks by its host name.
+    Hosts {
+        text: String,
+        hostname: String,
+    },
+    /// A resolv.conf(5) of the networks' own servers, with these lines of `search` and `options`.
+    Resolver {
+        search: Vec<String>,
+        options: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -7,7 +7,7 @@ use super::specified::Specified;
 use super::table;
 use super::template;
 use super::value::{Value, ValueError};
-use crate::config::{Container, Device, Notify, RootSource, VerbatimSection, VerbatimSetting};
+use crate::config::{Container, Device, NetworkMode, Notify, RootSource, VerbatimSection, VerbatimSetting};
 use crate::image::ImageRecord;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,11 @@ pub fn properties(container: &Container, image: Option<&ImageRecord>) -> Result<
     }
     if container.boot {
         all.extend(booted()?);
+    }
+    if let NetworkMode::Container(other) = &container.network.mode {
+        // Its network is gone with that one. Not started by us: it may be a transient one, which has another unit.
+        all.push(parse(find("After"), &other.unit())?);
+        all.push(parse(find("StopPropagatedFrom"), &other.unit())?);
     }
     if container.security.privileged {
         all.push(set("DevicePolicy", Value::Word("auto".to_owned())));

@@ -1,0 +1,306 @@
+//! A container's way onto its networks: first what it is to have, noted and taken, then the links themselves.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::BorrowedFd;
+
+use ipnet::IpNet;
+
+use super::attachment::{Attachment, Extra, Link};
+use super::error::{Context, Error};
+use super::interface_name::InterfaceName;
+use super::lease::Leases;
+use super::link::{self, Index, Peer, Upon};
+use super::lock::Lock;
+use super::namespace::{self, within};
+use super::netlink::Socket;
+use super::port::Ports;
+use super::state::{Live, Member};
+use super::{bridge, firewall, mac, parent, raise};
+use crate::Scope;
+use crate::config::{
+    ContainerName, ContainerNetwork, Driver, ExtraInterface, ExtraInterfaceKind, IpvlanMode, MacAddress, Network,
+};
+
+/// What is taken for a container whose network namespace is yet to be made.
+pub struct Place {
+    pub attachment: Attachment,
+    pub networks: Vec<Live>,
+    name: ContainerName,
+    interfaces: Vec<Interface>,
+}
+
+/// One interface that is to be in the container.
+struct Interface {
+    name: String,
+    mac: Option<MacAddress>,
+    mtu: Option<u32>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A pair, its other end a port of a bridge or of none.
+    Pair {
+        host: InterfaceName,
+        bridge: Option<Index>,
+    },
+    Upon {
+        parent: Index,
+        kind: Upon,
+    },
+    Moved {
+        interface: String,
+    },
+}
+
+impl Place {
+    /// Takes addresses and ports, and makes the networks that are not up yet. Everything is noted before it is made.
+    pub fn take(scope: &Scope, name: &ContainerName, wanted: &ContainerNetwork) -> Result<Self, Error> {
+        let container = name.machine();
+        let networks: Vec<Network> =
+            wanted.networks.iter().map(|network| Network::load(scope, network)).collect::<Result<_, _>>()?;
+        let _lock = Lock::take(scope)?;
+        let ports = Ports::read(scope);
+        let published = ports.choose(&container, &wanted.publish)?;
+        let links = networks.iter().enumerate().map(|(number, network)| outline(&container, number, network)).collect();
+        let extra = extras(&container, &wanted.interfaces);
+        let parents = wanted.interfaces.iter().filter_map(parent_of).filter(|parent| parent.vlan.is_some());
+        let parents = parents.map(parent::name).collect();
+        let attachment =
+            Attachment { container: container.clone(), links, published, targets: Vec::new(), extra, parents };
+        let note = |attachment: &Attachment| {
+            attachment.save(scope, name.as_str()).doing(|| "write network.json of the container".to_owned())
+        };
+        note(&attachment)?;
+        let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
+        let mut place = Place { attachment, networks: Vec::new(), name: name.clone(), interfaces: Vec::new() };
+        for (number, network) in networks.iter().enumerate() {
+            let (live, index) = raise::ensure(scope, network, &mut socket)?;
+            place.interfaces.push(Interface::on(network, index, &container, number));
+            place.networks.push(live);
+        }
+        place.choose_addresses(scope, wanted, &networks)?;
+        for (extra, interface) in place.attachment.extra.iter().zip(&wanted.interfaces) {
+            place.interfaces.push(Interface::beside(extra, interface, &container, &mut socket)?);
+        }
+        note(&place.attachment)?;
+        for (link, live) in place.attachment.links.iter().zip(&place.networks) {
+            Leases::of(scope, live).take(&container, &link.addresses)?;
+            member(&container, link, &wanted.aliases)
+                .save(scope, &live.name)
+                .doing(|| format!("write {container}.json of network {}", live.name))?;
+        }
+        ports.take(&container, &place.attachment.published)?;
+        Ok(place)
+    }
+
+    fn choose_addresses(
+        &mut self,
+        scope: &Scope,
+        wanted: &ContainerNetwork,
+        networks: &[Network],
+    ) -> Result<(), Error> {
+        let all: Vec<IpNet> =
+            self.networks.iter().flat_map(|live| live.subnets.iter().map(|subnet| subnet.subnet)).collect();
+        if let Some(address) = wanted.ip.iter().find(|address| !all.iter().any(|subnet| subnet.contains(*address))) {
+            let subnets = all.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Error::ForeignAddress { address: *address, subnets });
+        }
+        let container = &self.attachment.container;
+        let mut way_out = Vec::<IpAddr>::new();
+        for (number, (live, network)) in self.networks.iter().zip(networks).enumerate() {
+            let (link, interface) = (&mut self.attachment.links[number], &mut self.interfaces[number]);
+            link.addresses = Leases::of(scope, live).choose(container, &wanted.ip, network)?;
+            if !matches!(interface.kind, Kind::Upon { kind: Upon::Ipvlan(_), .. }) {
+                let four = link.addresses.iter().map(IpNet::addr).find(IpAddr::is_ipv4);
+                let made = || mac::of(four.or(link.addresses.first().map(IpNet::addr)), container);
+                let mac = wanted.mac.filter(|_| number == 0).unwrap_or_else(made);
+                link.mac = Some(mac.to_string());
+                interface.mac = Some(mac);
+            }
+            for gateway in ways_out(live, network) {
+                if !way_out.iter().any(|other| other.is_ipv4() == gateway.is_ipv4()) {
+                    way_out.push(gateway);
+                    link.default_routes.push(gateway);
+                }
+            }
+        }
+        let bridges = || self.networks.iter().zip(&self.attachment.links).filter(|(live, _)| live.is_bridge());
+        // Of internal ones alone, the host may still reach its ports.
+        let target = bridges().find(|(live, _)| !live.internal).or_else(|| bridges().next());
+        self.attachment.targets = target.map(|(_, link)| first_of_each(&link.addresses)).unwrap_or_default();
+        match wanted.publish.first() {
+            Some(publish) if self.attachment.targets.is_empty() => {
+                let reason = "none of its networks is a bridge of the host's".to_owned();
+                Err(Error::Publish { publish: publish.to_string(), reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the links, with one end of each in the container's network namespace, and everything there that needs no
+    /// process. The caller has one thread.
+    pub fn connect(&self, scope: &Scope, namespace: BorrowedFd<'_>) -> Result<(), Error> {
+        let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
+        if self.attachment.extra.iter().any(|extra| extra.moved.is_some()) {
+            namespace::keep(scope, &self.name, namespace)?;
+        }
+        for interface in &self.interfaces {
+            interface.make(&mut socket, namespace)?;
+        }
+        within(namespace, || self.furnish())
+    }
+
+    /// Addresses and routes, in the container's network namespace.
+    fn furnish(&self) -> Result<(), Error> {
+        let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
+        for (number, Interface { name, .. }) in self.interfaces.iter().enumerate() {
+            let index = super::find(&mut socket, name)?.ok_or_else(|| Error::NoInterface(name.clone()))?;
+            let mut messages = vec![link::up(index)];
+            if let Some(link) = self.attachment.links.get(number) {
+                // Its addresses are given to it, by nobody else.
+                bridge::set(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
+                messages.extend(link.addresses.iter().map(|address| link::address(index, *address)));
+                messages.extend(link.default_routes.iter().map(|gateway| {
+                    link::default_route(index, Some(*gateway).filter(|gateway| !gateway.is_unspecified()), *gateway)
+                }));
+            }
+            link::send_all(&mut socket, messages)
+                .map_err(|refused| refused.errno)
+                .doing(|| format!("give {name} its addresses and routes"))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the firewall for it: from here on its ports are reached.
+    pub fn publish(&self, scope: &Scope) -> Result<(), Error> {
+        if !self.networks.iter().any(Live::is_bridge) {
+            return Ok(());
+        }
+        let _lock = Lock::take(scope)?;
+        firewall::admit(scope, &self.networks, &self.attachment)
+    }
+}
+
+impl Interface {
+    fn on(network: &Network, index: Index, container: &str, number: usize) -> Self {
+        let kind = match &network.driver {
+            Driver::Bridge => Kind::Pair { host: InterfaceName::of_link(container, number), bridge: Some(index) },
+            Driver::Macvlan { mode, .. } => Kind::Upon { parent: index, kind: Upon::Macvlan(*mode) },
+            Driver::Ipvlan { mode, .. } => Kind::Upon { parent: index, kind: Upon::Ipvlan(*mode) },
+        };
+        Interface { name: inner(number), mac: None, mtu: network.mtu, kind }
+    }
+
+    fn beside(extra: &Extra, wanted: &ExtraInterface, container: &str, socket: &mut Socket) -> Result<Self, Error> {
+        let kind = match &wanted.kind {
+            ExtraInterfaceKind::Move { interface } => Kind::Moved { interface: interface.clone() },
+            ExtraInterfaceKind::Macvlan { parent, mode } => {
+                Kind::Upon { parent: parent::ensure(parent, socket)?, kind: Upon::Macvlan(*mode) }
+            }
+            ExtraInterfaceKind::Ipvlan { parent, mode } => {
+                Kind::Upon { parent: parent::ensure(parent, socket)?, kind: Upon::Ipvlan(*mode) }
+            }
+            ExtraInterfaceKind::Veth { .. } => {
+                let name = extra.host_interface.clone().unwrap_or_default();
+                let made = (0..=name.len()).map(|number| InterfaceName::of_pair(container, number));
+                let host = made.into_iter().find(|made| made.name == name);
+                Kind::Pair { host: host.unwrap_or(InterfaceName { name, full: None }), bridge: None }
+            }
+        };
+        Ok(Interface { name: extra.interface.clone(), mac: None, mtu: None, kind })
+    }
+
+    fn make(&self, socket: &mut Socket, namespace: BorrowedFd<'_>) -> Result<(), Error> {
+        let Interface { name, mac, mtu, kind } = self;
+        match kind {
+            Kind::Pair { host, bridge } => {
+                let peer = Peer { name, mac: *mac, namespace };
+                link::add_pair(socket, &host.name, *bridge, *mtu, &peer)
+                    .doing(|| format!("make the link {}", host.name))?;
+                let Some(full) = &host.full else { return Ok(()) };
+                let made = super::find(socket, &host.name)?.ok_or_else(|| Error::NoInterface(host.name.clone()))?;
+                link::add_name(socket, made, full).doing(|| format!("give {} its other name", host.name))
+            }
+            Kind::Upon { parent, kind } => link::add_upon(socket, *parent, *kind, *mtu, name, *mac, namespace)
+                .doing(|| format!("make {name} on an interface of the host's")),
+            Kind::Moved { interface } => {
+                let found = super::find(socket, interface)?.ok_or_else(|| Error::NoInterface(interface.clone()))?;
+                link::move_to(socket, found, namespace, name).doing(|| format!("move {interface} into the container"))
+            }
+        }
+    }
+}
+
+fn inner(number: usize) -> String {
+    format!("eth{number}")
+}
+
+/// A link as far as it is known before its network is.
+fn outline(container: &str, number: usize, network: &Network) -> Link {
+    let is_bridge = network.driver == Driver::Bridge;
+    Link {
+        network: network.name.to_string(),
+        interface: inner(number),
+        host_interface: is_bridge.then(|| InterfaceName::of_link(container, number).name),
+        mac: None,
+        addresses: Vec::new(),
+        default_routes: Vec::new(),
+    }
+}
+
+fn extras(container: &str, wanted: &[ExtraInterface]) -> Vec<Extra> {
+    let mut pairs = 0..;
+    let mut next = || InterfaceName::of_pair(container, pairs.next().unwrap_or_default()).name;
+    let extra = |interface: &ExtraInterface| Extra {
+        interface: interface.inner_name().to_owned(),
+        host_interface: match &interface.kind {
+            ExtraInterfaceKind::Veth { host } => Some(host.clone().unwrap_or_else(&mut next)),
+            _ => None,
+        },
+        moved: match &interface.kind {
+            ExtraInterfaceKind::Move { interface } => Some(interface.clone()),
+            _ => None,
+        },
+    };
+    wanted.iter().map(extra).collect()
+}
+
+fn parent_of(interface: &ExtraInterface) -> Option<&crate::config::Parent> {
+    match &interface.kind {
+        ExtraInterfaceKind::Macvlan { parent, .. } | ExtraInterfaceKind::Ipvlan { parent, .. } => Some(parent),
+        ExtraInterfaceKind::Move { .. } | ExtraInterfaceKind::Veth { .. } => None,
+    }
+}
+
+/// Gateways by which a network leads further.
+fn ways_out(live: &Live, network: &Network) -> Vec<IpAddr> {
+    match &network.driver {
+        Driver::Bridge if live.internal => Vec::new(),
+        Driver::Bridge => live.subnets.iter().filter_map(|subnet| subnet.gateway).collect(),
+        // The kernel routes for it, as the host would.
+        Driver::Ipvlan { mode: IpvlanMode::L3 | IpvlanMode::L3s, .. } => {
+            let any = |subnet: &IpNet| match subnet {
+                IpNet::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+                IpNet::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+            };
+            network.subnets.iter().map(|said| any(&said.subnet)).collect()
+        }
+        _ => network.subnets.iter().filter_map(|said| said.gateway).collect(),
+    }
+}
+
+fn first_of_each(addresses: &[IpNet]) -> Vec<IpAddr> {
+    let first = |wanted: fn(&IpAddr) -> bool| addresses.iter().map(IpNet::addr).find(wanted);
+    first(IpAddr::is_ipv4).into_iter().chain(first(IpAddr::is_ipv6)).collect()
+}
+
+fn member(container: &str, link: &Link, aliases: &[String]) -> Member {
+    Member {
+        container: container.to_owned(),
+        interface: link.interface.clone(),
+        host_interface: link.host_interface.clone(),
+        mac: link.mac.clone(),
+        addresses: link.addresses.clone(),
+        aliases: aliases.to_vec(),
+    }
+}

@@ -1,0 +1,127 @@
+//! What a container has of networks, as its start noted it before it made anything:
+//! `containers/NAME/network.json`. Whoever tidies up after it needs nothing else.
+
+use std::fmt;
+use std::io::Error;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::Scope;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Attachment {
+    /// Its machine and DNS name.
+    pub container: String,
+    pub links: Vec<Link>,
+    pub published: Vec<Published>,
+    /// Where its ports lead: its addresses on the first network that is not internal.
+    pub targets: Vec<IpAddr>,
+    /// Those beside its networks'.
+    pub extra: Vec<Extra>,
+    /// VLAN interfaces of the host's that it is on, and on no network of.
+    pub parents: Vec<String>,
+}
+
+/// One interface of the container's that is of no network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Extra {
+    /// In the container.
+    pub interface: String,
+    /// The other end of a pair, on the host.
+    pub host_interface: Option<String>,
+    /// What it is called on the host, to which it is given back.
+    pub moved: Option<String>,
+}
+
+/// One interface of the container's, on a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Link {
+    pub network: String,
+    /// In the container: `eth0`.
+    pub interface: String,
+    /// Its other end, on the host; none with macvlan and ipvlan.
+    pub host_interface: Option<String>,
+    /// The parent's with ipvlan.
+    pub mac: Option<String>,
+    /// Each with its subnet's prefix length.
+    pub addresses: Vec<IpNet>,
+    /// Where everything goes that has no other route; none but on one network of each family. An unspecified address: to
+    /// whoever is on the network, without a gateway.
+    pub default_routes: Vec<IpAddr>,
+}
+
+/// So many ports of the host's, one after the other, that lead to as many of the container's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Published {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Every address of the host's where none is said.
+    pub address: Option<IpAddr>,
+    pub host: u16,
+    pub container: u16,
+    pub count: u16,
+}
+
+impl Attachment {
+    pub fn load(scope: &Scope, name: &str) -> Option<Attachment> {
+        serde_json::from_slice(&std::fs::read(path(scope, name)).ok()?).ok()
+    }
+
+    /// Of everything that was started and not yet tidied up.
+    pub fn all(scope: &Scope) -> Vec<Attachment> {
+        let entries = std::fs::read_dir(scope.container_states()).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter_map(|name| Attachment::load(scope, &name)).collect()
+    }
+
+    /// Replaces what was saved by one rename. `name` is the container's full one.
+    pub fn save(&self, scope: &Scope, name: &str) -> std::io::Result<()> {
+        let path = path(scope, name);
+        let unfinished = path.with_extension("new");
+        std::fs::write(&unfinished, serde_json::to_vec(self).map_err(Error::other)?)?;
+        std::fs::rename(&unfinished, &path)
+    }
+
+    pub fn remove(scope: &Scope, name: &str) -> std::io::Result<()> {
+        std::fs::remove_file(path(scope, name))
+    }
+
+    pub fn addresses(&self) -> impl Iterator<Item = IpNet> + '_ {
+        self.links.iter().flat_map(|link| link.addresses.iter().copied())
+    }
+}
+
+impl Published {
+    /// Ports of the host's and of the container's, pair by pair.
+    pub fn ports(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
+        (0..self.count).map(|offset| (self.host.saturating_add(offset), self.container.saturating_add(offset)))
+    }
+}
+
+impl fmt::Display for Published {
+    /// As other engines list it: `127.0.0.1:8080->80/tcp`, `*:8080->80/tcp` at every address.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(IpAddr::V6(address)) => write!(out, "[{address}]:")?,
+            Some(IpAddr::V4(address)) => write!(out, "{address}:")?,
+            None => out.write_str("*:")?,
+        }
+        let last = self.count.saturating_sub(1);
+        let range = |first: u16| match last {
+            0 => first.to_string(),
+            _ => format!("{first}-{}", first.saturating_add(last)),
+        };
+        write!(out, "{}->{}/{}", range(self.host), range(self.container), self.protocol)
+    }
+}
+
+fn path(scope: &Scope, name: &str) -> PathBuf {
+    scope.container_states().join(name).join("network.json")
+}

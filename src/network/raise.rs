@@ -1,0 +1,74 @@
+//! A network that a container is about to be on: made when it is first used, put right where somebody else has taken a part
+//! of it away, removed with its last container. The caller holds the lock.
+
+use super::bridge;
+use super::error::{Context, Error};
+use super::interface_name::InterfaceName;
+use super::link::Index;
+use super::netlink::Socket;
+use super::parent;
+use super::state::{Live, LiveSubnet, directory};
+use super::subnet::{self, choose};
+use crate::Scope;
+use crate::config::{Driver, Network};
+
+/// The network as it is now up, and its bridge or its parent.
+pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(Live, Index), Error> {
+    let known = Live::load(scope, network.name.as_str());
+    let is_new = known.is_none();
+    let live = known.map_or_else(|| settle(scope, network), Ok)?;
+    if is_new && live.is_bridge() && super::find(socket, &live.interface)?.is_some() {
+        return Err(Error::ForeignInterface { network: live.name, interface: live.interface });
+    }
+    if is_new {
+        // Before anything is made, so that whoever tidies up knows of it.
+        live.save(scope).doing(|| format!("write network.json of network {}", network.name))?;
+    }
+    let index = match &network.driver {
+        Driver::Macvlan { parent, .. } | Driver::Ipvlan { parent, .. } if !live.is_bridge() => {
+            parent::ensure(parent, socket)?
+        }
+        _ => bridge::restore(&live, socket)?,
+    };
+    Ok((live, index))
+}
+
+/// Removes it, with everything that is noted of it. The firewall knows nothing of it any more.
+pub fn remove(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Error> {
+    if live.is_bridge() {
+        bridge::remove(live, socket)?;
+    }
+    let path = directory(scope, &live.name);
+    match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        other => other.doing(|| format!("remove {}", path.display()))?,
+    }
+    match live.is_bridge() {
+        true => Ok(()),
+        false => parent::let_go(scope, &live.interface, "", socket),
+    }
+}
+
+/// Every choice that the network's file leaves open.
+fn settle(scope: &Scope, network: &Network) -> Result<Live, Error> {
+    let (driver, interface) = match &network.driver {
+        Driver::Bridge => (Live::BRIDGE, InterfaceName::of_network(network).name),
+        Driver::Macvlan { parent, .. } => ("macvlan", parent::name(parent)),
+        Driver::Ipvlan { parent, .. } => ("ipvlan", parent::name(parent)),
+    };
+    let subnets = match network.driver {
+        Driver::Bridge => choose(network, &interface, &subnet::routes(), &Live::all(scope))?,
+        // Those of the network that the parent is on: the host has routes to them, and no address for its containers.
+        _ => network.subnets.iter().map(|said| LiveSubnet { subnet: said.subnet, gateway: None }).collect(),
+    };
+    Ok(Live {
+        name: network.name.to_string(),
+        driver: driver.to_owned(),
+        interface,
+        subnets,
+        internal: network.internal,
+        isolate: network.isolate,
+        dns: network.dns,
+        mtu: network.mtu,
+    })
+}

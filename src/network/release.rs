@@ -1,0 +1,50 @@
+//! The end of a container's networks, from what its start noted alone. Every part is tried, whatever became of the others;
+//! the first failure is reported.
+
+use super::attachment::Attachment;
+use super::error::{Context, Error};
+use super::lease::Leases;
+use super::link;
+use super::lock::Lock;
+use super::netlink::Socket;
+use super::port::Ports;
+use super::state::{Live, Member};
+use super::{firewall, namespace, parent, raise};
+use crate::Scope;
+use crate::config::ContainerName;
+
+/// Takes back everything that a container has of networks. Nothing to do where its start noted nothing.
+pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    let Some(attachment) = Attachment::load(scope, name.as_str()) else { return Ok(()) };
+    let container = &attachment.container;
+    let _lock = Lock::take(scope)?;
+    let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
+    let mut failures = Vec::new();
+    let mut tried = |result: Result<(), Error>| failures.extend(result.err());
+    tried(namespace::give_back(scope, name, &attachment));
+    tried(firewall::dismiss(&attachment));
+    tried(Ports::read(scope).give_back(container, &attachment.published));
+    let of_networks = attachment.links.iter().filter_map(|link| link.host_interface.as_deref());
+    let beside = attachment.extra.iter().filter_map(|extra| extra.host_interface.as_deref());
+    for host in of_networks.chain(beside) {
+        tried(link::delete(&mut socket, host).doing(|| format!("remove the link {host}")));
+    }
+    for link in &attachment.links {
+        let Some(live) = Live::load(scope, &link.network) else { continue };
+        tried(Leases::of(scope, &live).give_back(container, &link.addresses));
+        let gone = Member::remove(scope, &live.name, container);
+        tried(gone.doing(|| format!("remove {container}.json of network {}", live.name)));
+        if !Member::any(scope, &live.name) {
+            tried(firewall::forget(scope, &live));
+            tried(raise::remove(scope, &live, &mut socket));
+        }
+    }
+    for parent in &attachment.parents {
+        tried(parent::let_go(scope, parent, container, &mut socket));
+    }
+    if failures.is_empty() {
+        let gone = Attachment::remove(scope, name.as_str());
+        gone.doing(|| "remove network.json of the container".to_owned())?;
+    }
+    failures.into_iter().next().map_or(Ok(()), Err)
+}

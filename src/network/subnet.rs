@@ -1,0 +1,180 @@
+//! Subnets that are free of the host's routes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::error::Error;
+use super::state::{Live, LiveSubnet};
+use crate::config::{Network, NetworkName, Subnet};
+
+/// What the host has a route to, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub to: IpNet,
+    pub interface: String,
+}
+
+/// Every route but the default ones. Best effort: without `/proc` nothing is known to be taken.
+pub fn routes() -> Vec<Route> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let four = read("/proc/net/route");
+    let six = read("/proc/net/ipv6_route");
+    four.lines().skip(1).filter_map(route_of_four).chain(six.lines().filter_map(route_of_six)).collect()
+}
+
+/// Interface, destination, gateway, flags, … mask: hexadecimal, in the machine's order (proc_net(5)).
+fn route_of_four(line: &str) -> Option<Route> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let number = |field: usize| u32::from_str_radix(fields.get(field)?, 16).ok();
+    let (to, mask) = (Ipv4Addr::from(number(1)?.to_ne_bytes()), Ipv4Addr::from(number(7)?.to_ne_bytes()));
+    let to = Ipv4Net::with_netmask(to, mask).ok().filter(|to| to.prefix_len() > 0)?;
+    Some(Route { to: to.into(), interface: fields[0].to_owned() })
+}
+
+/// Destination, its length, …, interface.
+fn route_of_six(line: &str) -> Option<Route> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let to = Ipv6Addr::from(u128::from_str_radix(fields.first()?, 16).ok()?);
+    let length = u8::from_str_radix(fields.get(1)?, 16).ok().filter(|length| *length > 0)?;
+    let own = to.is_loopback() || to.is_multicast() || to.is_unicast_link_local();
+    let to = Ipv6Net::new(to, length).ok().filter(|_| !own)?;
+    Some(Route { to: to.into(), interface: (*fields.last()?).to_owned() })
+}
+
+/// What a network is to have: what its file says, checked, and what it leaves open, picked.
+pub fn choose(network: &Network, interface: &str, routes: &[Route], up: &[Live]) -> Result<Vec<LiveSubnet>, Error> {
+    let taken: Vec<(IpNet, String)> = routes
+        .iter()
+        .filter(|route| route.interface != interface)
+        .map(|route| (route.to, format!("the host's route to {} by {}", route.to, route.interface)))
+        .chain(up.iter().filter(|other| other.name != network.name.as_str()).flat_map(|other| {
+            other.subnets.iter().map(|subnet| (subnet.subnet, format!("{} of network {}", subnet.subnet, other.name)))
+        }))
+        .collect();
+    let mut chosen = Vec::new();
+    for said in &network.subnets {
+        if let Some((_, other)) = taken.iter().find(|(other, _)| overlap(other, &said.subnet)) {
+            let network = network.name.to_string();
+            return Err(Error::Overlap { network, subnet: said.subnet, other: other.clone() });
+        }
+        chosen.push(LiveSubnet { subnet: said.subnet, gateway: Some(gateway(said)) });
+    }
+    let free = |candidate: &IpNet| !taken.iter().any(|(other, _)| overlap(other, candidate));
+    let none = |family| Error::NoSubnet { network: network.name.to_string(), family };
+    if network.subnets.is_empty() {
+        let subnet = candidates(&network.name).find(free).ok_or_else(|| none("IPv4"))?;
+        chosen.push(picked(subnet));
+    }
+    if network.ipv6 && !network.subnets.iter().any(|said| matches!(said.subnet, IpNet::V6(_))) {
+        let identity = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+        let subnet = local_candidates(&network.name, identity.trim()).find(free).ok_or_else(|| none("IPv6"))?;
+        chosen.push(picked(subnet));
+    }
+    Ok(chosen)
+}
+
+fn picked(subnet: IpNet) -> LiveSubnet {
+    LiveSubnet { subnet, gateway: Some(gateway(&Subnet { subnet, gateway: None, range: None })) }
+}
+
+/// The first address where none is said.
+fn gateway(said: &Subnet) -> IpAddr {
+    said.gateway.unwrap_or_else(|| nth(said.subnet, 1))
+}
+
+/// The address so far into a subnet.
+pub fn nth(subnet: IpNet, number: u128) -> IpAddr {
+    match subnet {
+        IpNet::V4(subnet) => Ipv4Addr::from(u32::from(subnet.network()).wrapping_add(number as u32)).into(),
+        IpNet::V6(subnet) => Ipv6Addr::from(u128::from(subnet.network()).wrapping_add(number)).into(),
+    }
+}
+
+fn overlap(one: &IpNet, other: &IpNet) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
+/// podman's 10.88.0.0/16 for the default network, its 10.89.0.0/24 and on for others.
+fn candidates(network: &NetworkName) -> impl Iterator<Item = IpNet> {
+    let whole = (network.as_str() == NetworkName::DEFAULT).then(|| Ipv4Net::new(Ipv4Addr::new(10, 88, 0, 0), 16));
+    let small = (89..=255u8).flat_map(|second| (0..=255u8).map(move |third| (second, third)));
+    let small = small.map(|(second, third)| Ipv4Net::new(Ipv4Addr::new(10, second, third, 0), 24));
+    whole.into_iter().chain(small).flatten().map(IpNet::from)
+}
+
+/// Of the host's own unique local prefix (RFC 4193), made of its machine's id; each network has its place there.
+fn local_candidates(network: &NetworkName, identity: &str) -> impl Iterator<Item = IpNet> {
+    let prefix = hash(identity) & 0xff_ffff_ffff;
+    let first = hash(network.as_str()) as u16;
+    (0..1024u16).filter_map(move |attempt| {
+        let bits = 0xfd_u128 << 120 | u128::from(prefix) << 80 | u128::from(first.wrapping_add(attempt)) << 64;
+        Ipv6Net::new(Ipv6Addr::from(bits), 64).ok().map(IpNet::from)
+    })
+}
+
+/// FNV-1a.
+pub fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Driver;
+
+    fn network(subnets: &[&str]) -> Network {
+        Network {
+            name: NetworkName::default(),
+            description: None,
+            driver: Driver::Bridge,
+            subnets: subnets
+                .iter()
+                .map(|subnet| Subnet { subnet: subnet.parse().unwrap(), gateway: None, range: None })
+                .collect(),
+            ipv6: true,
+            internal: false,
+            isolate: false,
+            dns: true,
+            mtu: None,
+            interface: None,
+        }
+    }
+
+    fn route(to: &str) -> Route {
+        Route { to: to.parse().unwrap(), interface: "eth0".to_owned() }
+    }
+
+    #[test]
+    fn podmans_subnet_is_the_first_choice_and_a_route_to_a_part_of_it_makes_it_the_next() {
+        let chosen = choose(&network(&[]), "berth-default", &[], &[]).unwrap();
+        assert_eq!(chosen[0].subnet, "10.88.0.0/16".parse().unwrap());
+        assert_eq!(chosen[0].gateway, Some("10.88.0.1".parse().unwrap()));
+        assert!(chosen[1].subnet.to_string().starts_with("fd") && chosen[1].subnet.prefix_len() == 64);
+        let taken = [route("10.88.3.0/24"), route("10.89.0.0/23")];
+        let chosen = choose(&network(&[]), "berth-default", &taken, &[]).unwrap();
+        assert_eq!(chosen[0].subnet, "10.89.2.0/24".parse().unwrap());
+        assert!(choose(&network(&[]), "berth-default", &[route("10.0.0.0/8")], &[]).is_err());
+    }
+
+    #[test]
+    fn a_said_subnet_must_be_free_but_for_the_networks_own_interface() {
+        let said = network(&["192.0.2.0/25"]);
+        let error = choose(&said, "berth-default", &[route("192.0.2.64/26")], &[]).unwrap_err();
+        let text = "network default: its subnet 192.0.2.0/25 overlaps the host's route to 192.0.2.64/26 by eth0";
+        assert_eq!(error.to_string(), text);
+        assert!(choose(&said, "eth0", &[route("192.0.2.64/26")], &[]).is_ok());
+    }
+
+    #[test]
+    fn lines_of_proc_are_routes() {
+        let line = "eth0\t000058C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0";
+        assert_eq!(route_of_four(line).unwrap().to, "192.88.0.0/24".parse().unwrap());
+        assert_eq!(route_of_four("eth0\t00000000\t010AA8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0"), None);
+        let zero = "00000000000000000000000000000000";
+        let line = |to: &str, length: &str| format!("{to} {length} {zero} 00 {zero} 100 1 0 1 eth1");
+        let found = route_of_six(&line("fd000000000000010000000000000000", "40")).unwrap();
+        assert_eq!((found.to, &*found.interface), ("fd00:0:0:1::/64".parse().unwrap(), "eth1"));
+        assert_eq!(route_of_six(&line("fe800000000000000000000000000000", "40")), None);
+    }
+}
