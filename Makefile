@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR
 static := $(CARGO_TARGET_DIR)/static
 stage := $(CARGO_TARGET_DIR)/stage
 units := $(wildcard units/*.service units/*.socket units/*.target units/*.timer units/*.slice)
-helpers := berth-executor berth-init
+helpers := berth-executor berth-init berth-names
 manuals := $(wildcard man/*.[1-8])
 tmpfiles := $(wildcard units/*.conf)
 
