@@ -1,4 +1,4 @@
-"""ask.py [--tcp] [--port N] [--edns BYTES] [--every SECONDS] [--source ADDRESS] SERVER NAME[/TYPE]…: asks as a resolver does, again and again
+"""ask.py [--tcp] [--port N] [--edns BYTES] [--every SECONDS] [--source ADDRESS] [--pause SECONDS] SERVER NAME[/TYPE]…: asks as a resolver does, again and again
 for ten seconds, and prints one line a name: the code (and TC), then the answers, sorted."""
 
 import argparse
@@ -90,6 +90,7 @@ def main():
     options.add_argument("--edns", type=int)
     options.add_argument("--every", type=float, default=0.5)
     options.add_argument("--source")
+    options.add_argument("--pause", type=float, default=0)
     options.add_argument("server")
     options.add_argument("names", nargs="+")
     given = options.parse_args()
@@ -104,6 +105,7 @@ def main():
             answer = by_udp(given.server, given.port, packet, given.every, given.source)
         assert answer[:2] == packet[:2]
         print(read(answer, name), flush=True)
+        time.sleep(given.pause)
 
 
 if __name__ == "__main__":
