@@ -9,7 +9,7 @@ use berth::Scope;
 use berth::config::{
     Container, ContainerName, DeclaredName, Device, Diagnostics, Idmap, LimitRange, LoadError, Mount, MountKind,
     NetworkMode, Notify, Propagation, Pull, PullPolicy, Reload, ResolvConf, ResourceLimit, RootSource, SeccompSource,
-    Signal, SourceFile, Sources, Timezone, UserNamespace, VerbatimSection, VerbatimSetting, Volatile, declared,
+    Signal, Socket, SourceFile, Sources, Timezone, UserNamespace, VerbatimSection, VerbatimSetting, Volatile, declared,
 };
 
 #[path = "config/bad.rs"]
@@ -22,6 +22,8 @@ mod files;
 mod merge;
 #[path = "config/robust.rs"]
 mod robust;
+#[path = "config/sockets.rs"]
+mod sockets;
 
 fn name(text: &str) -> ContainerName {
     text.parse().unwrap()

@@ -11,7 +11,7 @@ use super::channel::Message;
 use super::claim::Claim;
 use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
-use super::inherited::Inherited;
+use super::inherited::{Inherited, in_order};
 use super::machined::Registration;
 use super::outside::{Outside, map_owners};
 use super::range::Range;
@@ -171,7 +171,8 @@ pub fn prepare(
     let stored = inherited.stored.clone();
     let directory = || std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credentials = caught_up.as_ref().and_then(CaughtUp::credentials).or_else(directory);
-    let given = Given { sockets: inherited.sockets, credentials };
+    let sockets = in_order(inherited.sockets, &container.sockets);
+    let given = Given { sockets, credentials };
     let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, given, kind)?;
     drop(caught_up);
     let mut started = Started {

@@ -6,6 +6,7 @@ pub mod mounts;
 mod network;
 mod process;
 mod security;
+mod sockets;
 mod verbatim;
 
 use super::diagnostics::{Diagnostics, Report};

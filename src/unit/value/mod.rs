@@ -4,6 +4,7 @@
 
 mod address;
 mod command;
+mod listen;
 mod parse;
 mod quantity;
 mod words;

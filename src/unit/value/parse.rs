@@ -1,6 +1,7 @@
 //! One line of a unit file → one typed value.
 
 use super::command::Command;
+use super::listen;
 use super::quantity::{bytes, permyriad, span};
 use super::words::{Escape, split, unescape_bytes};
 use super::{Condition, Delegate, INFINITY, Interfaces, Limit, PortRule, Prefix, Share, Stream, Value};
@@ -35,7 +36,9 @@ impl Value {
     /// The value of an empty assignment, for settings that hold a list.
     pub fn reset(kind: Kind) -> Result<Value, ValueError> {
         Ok(match kind {
-            Kind::Units | Kind::Names | Kind::Paths | Kind::Directories => Value::Words(Vec::new()),
+            Kind::Units | Kind::Names | Kind::Paths | Kind::Directories | Kind::Address | Kind::Node | Kind::Lines => {
+                Value::Words(Vec::new())
+            }
             Kind::Assignments => Value::Assignments(Vec::new()),
             Kind::Fields => Value::Fields(Vec::new()),
             Kind::Devices => Value::Devices(Vec::new()),
@@ -75,6 +78,7 @@ fn parse_scalar(kind: Kind, text: &str) -> Option<Result<Value, ValueError>> {
         Kind::Signal => Value::Named { number: signal::number(text)?, name: signal::name(signal::number(text)?) },
         Kind::Mode => Value::Mode(u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)?),
         Kind::Large => Value::Large(text.parse().ok()?),
+        Kind::Bytes => Value::Large(bytes(text, 1024)?),
         Kind::Span => Value::Span(span(text)?),
         Kind::Timeout => Value::Span(span(text).map(|time| if time == 0 { INFINITY } else { time })?),
         Kind::Nanoseconds => Value::Nanoseconds(nanoseconds(text)?),
@@ -84,6 +88,7 @@ fn parse_scalar(kind: Kind, text: &str) -> Option<Result<Value, ValueError>> {
         Kind::Weight { .. } => return Some(weight(text).map(Value::Weight)),
         Kind::Quota => Value::Quota(permyriad(text).filter(|share| *share > 0).map(|share| u64::from(share) * 100)?),
         Kind::Share => Value::Share(Share(permyriad(text).filter(|share| *share <= 10_000)?)),
+        Kind::DescriptorName => Value::Text(Specified::from_unit_file(listen::descriptor_name(text)?)),
         Kind::Input => Value::Stream(input(text)?),
         Kind::Output => Value::Stream(output(text)?),
         Kind::Delegate => Value::Delegate(match boolean(text) {
@@ -144,6 +149,9 @@ fn parse_list(kind: Kind, text: &str) -> Option<Result<Value, ValueError>> {
             Value::Interfaces(Interfaces { allow, names: names?.into_iter().map(str::to_owned).collect() })
         }
         Kind::Set => Value::Set(set(text)?),
+        Kind::Address => Value::Words(vec![Specified::from_unit_file(one_line(listen::address(text)?)?)]),
+        Kind::Node => Value::Words(vec![path_word(text)?]),
+        Kind::Lines => Value::Words(vec![Specified::from_unit_file(one_line(text)?)]),
         Kind::Command => Value::Commands(vec![Command::parse(one_line(text)?)?]),
         Kind::Statuses => statuses(text)?,
         Kind::ConditionText => condition(text, |parameter| one_line(parameter).map(str::to_owned))?,
@@ -164,6 +172,11 @@ fn expectation(kind: Kind) -> &'static str {
         Kind::Slice => "the name of a slice, such as machine-web.slice",
         Kind::Unsigned | Kind::Large => "a whole number of at least 0",
         Kind::Integer { .. } => "a whole number",
+        Kind::Bytes => "a number of bytes, such as 64K",
+        Kind::Address => "an address: a port, ADDRESS:PORT, [ADDRESS]:PORT, vsock:CID:PORT, an absolute path, or @NAME",
+        Kind::Node => "an absolute path",
+        Kind::Lines => "one line of text",
+        Kind::DescriptorName => "a name of at most 255 ASCII characters, without colons or spaces",
         Kind::Signal => "the name or number of a signal, such as SIGTERM",
         Kind::Mode => "an octal file mode, such as 0755",
         Kind::Span | Kind::Timeout => "a time span, such as 90s, 5min 20s or infinity",
