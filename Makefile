@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR
 static := $(CARGO_TARGET_DIR)/static
 stage := $(CARGO_TARGET_DIR)/stage
 units := $(wildcard units/*.service units/*.socket units/*.target units/*.path units/*.timer units/*.slice)
-helpers := berth-executor berth-init
+helpers := berth-executor berth-init berth-names
 manuals := $(wildcard man/*.[1-8])
 schemas := $(wildcard share/berth/*.schema.json)
 tmpfiles := $(wildcard units/*.conf)
@@ -94,7 +94,7 @@ fmt:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	mandoc -Tlint man/berth-seccomp.7 man/berth-image-trust.7
+	mandoc -Tlint man/berth-seccomp.7 man/berth-image-trust.7 man/berth-names.8
 	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/vm tests/bed/finish tests/bed/finish-vm \
 		tests/bed/release tests/bed/demo tests/mutants/run fuzz/run .ci/run
 

@@ -10,6 +10,8 @@ use berth::config::{ContainerName, Diagnostics, Driver, Network, NetworkName, Ne
 use berth::executor::passwd;
 use berth::image::trust::{Message, Rule, Trust, TrustError};
 use berth::image::{Digest, ImportOptions, Reference, Registries, RegistriesError, Silent, Store, unpack_bytes};
+use berth::network::names::{Answer, Answerer, Known};
+use berth::network::state::{Live, LiveSubnet, Member};
 
 /// A container's file, or a network's: understood, or refused at a place that is in it; and no value becomes a setting of its own.
 pub fn toml(data: &[u8]) {
@@ -244,6 +246,52 @@ pub fn signature(data: &[u8]) {
         [&[0xcb, 0xff][..], &(message.payload.len() as u32 + 6).to_be_bytes(), b"b\0\0\0\0\0", &message.payload];
     let again = [&message.signature, &again.concat()[..]].concat();
     assert_eq!(Message::parse(&again), Ok(message));
+}
+
+/// A question to the responder: whatever it is, the answer is one to it, and short; a stranger's is no longer than its
+/// question; and what is passed on is a question.
+pub fn query(data: &[u8]) {
+    let subnets = ["10.1.0.0/24", "fd01::/64"].map(|subnet| {
+        let subnet: ipnet::IpNet = subnet.parse().expect("a subnet");
+        LiveSubnet { subnet, gateway: subnet.hosts().next() }
+    });
+    let live = Live {
+        name: "one".to_owned(),
+        driver: "bridge".to_owned(),
+        interface: "br-one".to_owned(),
+        subnets: subnets.to_vec(),
+        internal: false,
+        isolate: false,
+        dns: true,
+        mtu: None,
+    };
+    let members = (2..80).map(|number| Member {
+        container: format!("c{number}"),
+        interface: "eth0".to_owned(),
+        host_interface: None,
+        mac: None,
+        addresses: [format!("10.1.0.{number}/24"), format!("fd01::{number}/64")]
+            .map(|address| address.parse().expect("an address"))
+            .to_vec(),
+        aliases: vec!["all".to_owned()],
+    });
+    let known = Known::new([(live, members.collect())]);
+    let asker = || known.asker(Some("br-one"), "10.1.0.2".parse().expect("an address"));
+    let mut out = Vec::new();
+    for (asker, by_stream) in [(asker(), false), (asker(), true), (None, false)] {
+        match Answerer::default().answer(data, asker, by_stream, &mut out) {
+            Answer::Silence => assert!(data.len() < 12 || data[2] & 0x80 != 0),
+            Answer::Here => {
+                assert!(out.len() >= 12 && out[..2] == data[..2] && out[2] & 0x80 != 0, "{out:?}");
+                assert!(by_stream || out.len() <= 1232, "{} bytes", out.len());
+                assert!(asker.is_some() || out.len() <= data.len(), "a stranger is told more than it asked");
+                hickory_proto::op::Message::from_vec(&out).expect("an answer that can be read");
+            }
+            Answer::Elsewhere(query) => {
+                assert!(asker.is_some() && (17..=data.len()).contains(&query.end), "{query:?}");
+            }
+        }
+    }
 }
 
 fn names(directory: &Path) -> Vec<String> {

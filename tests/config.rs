@@ -10,8 +10,8 @@ use berth::Scope;
 use berth::config::{
     Container, ContainerName, DeclaredName, Device, Diagnostics, Idmap, LimitRange, LoadError, Mount, MountKind,
     NetworkMode, NetworkSources, Notify, Propagation, Pull, PullPolicy, Reload, ResolvConf, ResourceLimit, RootSource,
-    SeccompSource, Signal, SourceFile, Sources, Timezone, UserNamespace, VerbatimSection, VerbatimSetting, Volatile,
-    declared,
+    SeccompSource, Signal, Socket, SourceFile, Sources, Timezone, UserNamespace, VerbatimSection, VerbatimSetting,
+    Volatile, declared,
 };
 
 #[path = "config/bad.rs"]
@@ -28,6 +28,8 @@ mod network;
 mod networks;
 #[path = "config/robust.rs"]
 mod robust;
+#[path = "config/sockets.rs"]
+mod sockets;
 
 fn name(text: &str) -> ContainerName {
     text.parse().unwrap()

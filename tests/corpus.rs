@@ -57,3 +57,8 @@ fn signatures_of_images() {
 fn registries_of_names() {
     replay("registries", 10, targets::registries);
 }
+
+#[test]
+fn questions_to_the_responder() {
+    replay("query", 10, targets::query);
+}

@@ -54,6 +54,8 @@ pub struct Container {
     pub sysctls: BTreeMap<String, String>,
     pub rlimits: BTreeMap<ResourceLimit, LimitRange>,
     pub network: ContainerNetwork,
+    /// Where systemd listens for it, and starts it at the first connection.
+    pub sockets: Vec<Socket>,
     /// systemd's own sections, verbatim.
     pub verbatim: Vec<VerbatimSetting>,
 }
@@ -377,6 +379,20 @@ pub enum ResolvConf {
     Off,
 }
 
+/// One `[[socket]]`: settings of systemd.socket(5). One of several has a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Socket {
+    pub settings: Vec<VerbatimSetting>,
+}
+
+impl Socket {
+    /// What the payload finds it by in `LISTEN_FDNAMES`.
+    pub fn name(&self) -> Option<&str> {
+        let name = self.settings.iter().rfind(|setting| setting.key == "FileDescriptorName")?;
+        name.values.last().map(String::as_str)
+    }
+}
+
 /// One setting of `[unit] [service] [resources] [install]`, with systemd's own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerbatimSetting {
@@ -393,4 +409,5 @@ pub enum VerbatimSection {
     Service,
     Resources,
     Install,
+    Socket,
 }

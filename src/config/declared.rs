@@ -56,7 +56,8 @@ pub fn instances(scope: &Scope) -> Vec<ContainerName> {
     });
     let enabled = wanted.flat_map(|wanted| entries(&wanted)).filter_map(|link| {
         let link = link.file_name()?.to_str()?;
-        link.strip_prefix("container@")?.strip_suffix(".service")?.parse().ok()
+        let instance = link.strip_prefix("container@")?;
+        instance.strip_suffix(".service").or_else(|| instance.strip_suffix(".socket"))?.parse().ok()
     });
     let states = entries(&scope.container_states());
     let started = states.iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok());

@@ -38,7 +38,7 @@ impl<'a> Item<'a> {
         self.fail(self.mismatch(what))
     }
 
-    fn mismatch(self, what: &str) -> Mistake {
+    pub fn mismatch(self, what: &str) -> Mistake {
         format!("expected {what}, found {}", self.node.value.kind()).into()
     }
 

@@ -39,15 +39,23 @@ fn section(schema: &Schema) -> Value {
     let mut properties: Map<String, Value> =
         schema.keys.iter().map(|key| ((*key).to_owned(), key_schema(schema.header, key))).collect();
     if schema.header.is_empty() {
-        for section in verbatim_sections::ALL {
+        for section in verbatim_sections::TABLES {
             let settings = table::all().filter(|setting| setting.owner == Owner::Verbatim(section));
-            let settings: Map<String, Value> =
-                settings.map(|setting| (setting.name.to_owned(), setting_schema(setting))).collect();
-            let name = verbatim_sections::header(section);
-            properties.insert(name.to_owned(), closed(settings));
+            properties.insert(verbatim_sections::header(section).to_owned(), settings_schema(settings));
         }
     }
     closed(properties)
+}
+
+fn settings_schema(settings: impl Iterator<Item = &'static Setting>) -> Value {
+    closed(settings.map(|setting| (setting.name.to_owned(), setting_schema(setting))).collect())
+}
+
+/// Each says where it listens.
+fn sockets() -> Value {
+    let mut items = settings_schema(table::sockets());
+    items["anyOf"] = table::LISTENS.iter().map(|listens| json!({ "required": [listens] })).collect();
+    json!({ "type": "array", "items": items })
 }
 
 fn closed(properties: Map<String, Value>) -> Value {
@@ -61,6 +69,7 @@ fn key_schema(header: &str, key: &str) -> Value {
         ("", "namespaces") => section(&schema::NAMESPACES),
         ("", "security") => section(&schema::SECURITY),
         ("", "network") => section(&schema::NETWORK),
+        ("", "socket") => sockets(),
         ("", "mount") => json!({ "type": "array", "items": mounts() }),
         ("[network]", "interface") => json!({ "type": "array", "items": interfaces() }),
         ("[security]", "capabilities") => section(&schema::CAPABILITIES),

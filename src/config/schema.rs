@@ -65,12 +65,13 @@ pub const TOP: Schema = schema(
         "sysctls",
         "rlimits",
         "network",
+        "socket",
         "unit",
         "service",
         "resources",
         "install",
     ],
-    &["health", "update", "pod", "os", "socket"],
+    &["health", "update", "pod", "os"],
 );
 pub const PULL: Schema = schema("[pull]", &["policy", "platform", "retry", "retry-delay"], &[]);
 pub const MOUNT: Schema = schema(
@@ -231,10 +232,10 @@ fn place(schema: &Schema, key: &str) -> String {
 }
 
 fn setting(wanted: &str) -> Option<String> {
-    let setting = table::all().find(|setting| plain(setting.name) == wanted)?;
+    let setting = table::all().chain(table::sockets()).find(|setting| plain(setting.name) == wanted)?;
     match setting.owner {
         Owner::Verbatim(section) => {
-            Some(format!("write {} = … in [{}]", setting.name, verbatim_sections::header(section)))
+            Some(format!("write {} = … in {}", setting.name, verbatim_sections::bracketed(section)))
         }
         Owner::Berth => verbatim_sections::reserved(setting.name).map(str::to_owned),
     }

@@ -8,15 +8,25 @@ pub fn header(section: VerbatimSection) -> &'static str {
         VerbatimSection::Service => "service",
         VerbatimSection::Resources => "resources",
         VerbatimSection::Install => "install",
+        VerbatimSection::Socket => "socket",
+    }
+}
+
+/// As it stands in the file.
+pub fn bracketed(section: VerbatimSection) -> String {
+    match section {
+        VerbatimSection::Socket => "[[socket]]".to_owned(),
+        table => format!("[{}]", header(table)),
     }
 }
 
 /// The verbatim section of this header.
 pub fn section(name: &str) -> Option<VerbatimSection> {
-    ALL.into_iter().find(|section| header(*section) == name)
+    TABLES.into_iter().chain([VerbatimSection::Socket]).find(|section| header(*section) == name)
 }
 
-pub const ALL: [VerbatimSection; 4] =
+/// Those that a file has once.
+pub const TABLES: [VerbatimSection; 4] =
     [VerbatimSection::Unit, VerbatimSection::Service, VerbatimSection::Resources, VerbatimSection::Install];
 
 /// What to write instead of a reserved setting; `None` where it is not reserved. The first pattern that fits counts.
@@ -77,7 +87,9 @@ const RESERVED: &[(&[&str], &str)] = &[
     (&["AppArmorProfile"], "use “apparmor” in [security]"),
     (&["FileDescriptorStoreMax"], "berth keeps its locks in the descriptor store, and sees to its size"),
     (&["TTY*"], "use “tty”"),
-    (&["Sockets", "NonBlocking"], "[[socket]] will pass sockets; not yet"),
+    (&["Sockets"], "write a [[socket]] for each"),
+    (&["Service"], "a container's sockets start that container"),
+    (&["MaxConnections*", "ListenSpecial", "ListenMessageQueue", "ListenUSBFunction"], "no container could use it"),
 ];
 
 #[cfg(test)]

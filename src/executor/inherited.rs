@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use crate::config::Socket;
 use crate::sys::descriptors::adopt;
 
 /// Our own stored descriptors are called so, with something after it that nobody can guess: a payload that may speak to
@@ -53,4 +54,10 @@ impl Inherited {
     pub fn has(&self, descriptor: &impl AsRawFd) -> bool {
         (FIRST..FIRST + self.number).contains(&descriptor.as_raw_fd())
     }
+}
+
+/// As the container's `[[socket]]` stand in its file: of several units, systemd passes them in no order.
+pub fn in_order(mut passed: Vec<(String, OwnedFd)>, sockets: &[Socket]) -> Vec<(String, OwnedFd)> {
+    passed.sort_by_key(|(name, _)| sockets.iter().position(|socket| socket.name() == Some(name)).unwrap_or(usize::MAX));
+    passed
 }

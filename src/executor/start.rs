@@ -13,7 +13,7 @@ use super::channel::Message;
 use super::claim::Claim;
 use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
-use super::inherited::Inherited;
+use super::inherited::{Inherited, in_order};
 use super::machined::Registration;
 use super::outside::{Outside, map_owners};
 use super::range::Range;
@@ -176,7 +176,8 @@ pub fn prepare(
     let stored = inherited.stored.clone();
     let directory = || std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credentials = caught_up.as_ref().and_then(CaughtUp::credentials).or_else(directory);
-    let given = Given { sockets: inherited.sockets, credentials, place };
+    let sockets = in_order(inherited.sockets, &container.sockets);
+    let given = Given { sockets, credentials, place };
     let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, given, kind)?;
     drop(caught_up);
     let mut started = Started {

@@ -15,6 +15,7 @@ mod lease;
 mod link;
 mod lock;
 mod mac;
+pub mod names;
 mod namespace;
 mod netlink;
 mod obstacle;
@@ -24,6 +25,7 @@ mod port_holder;
 mod raise;
 mod release;
 mod reload;
+
 pub mod state;
 mod subnet;
 

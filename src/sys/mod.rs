@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub mod clone;
+pub mod datagram;
 pub mod descriptors;
 pub mod interface;
 pub mod mount;

@@ -1,4 +1,5 @@
-//! `berth-generator`: for each container's TOML, a drop-in of `container@NAME.service` (systemd.generator(7)).
+//! `berth-generator`: for each container's TOML, a drop-in of `container@NAME.service`, and one of `container@NAME.socket`
+//! where it has sockets (systemd.generator(7)).
 //!
 //! Files in, files out, no bus. A TOML that cannot be read still gets its drop-in, with the reason in it: the unit
 //! exists, and the executor fails it with the same reason when it is started.
@@ -9,7 +10,8 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{properties, text};
+use super::sockets::SocketUnit;
+use super::{properties, sockets, text};
 use crate::Scope;
 use crate::config::{Container, ContainerName, DeclaredName, RootSource, Sources, declared, instances};
 use crate::image::{ImageRecord, Store};
@@ -17,7 +19,7 @@ use crate::image::{ImageRecord, Store};
 /// Sorts before `50-…`, where `systemctl set-property` writes: what an administrator sets by hand wins.
 const DROP_IN: &str = "10-berth.conf";
 
-const TEMPLATE: &str = "/usr/lib/systemd/system/container@.service";
+const TEMPLATES: &str = "/usr/lib/systemd/system";
 
 /// The unit's environment variable that says which sources its settings were made from.
 pub const STAMP_VARIABLE: &str = "BERTH_SOURCES";
@@ -83,14 +85,19 @@ fn write_drop_in(scope: &Scope, directory: &Path, name: &ContainerName) -> io::R
     let image = parsed.as_ref().ok().and_then(|container| image(scope, container));
     let mut out = head(&sources, &stamp(&sources, image.as_ref()));
     match parsed.map_err(|problems| problems.to_string()).and_then(|container| {
-        let settings = properties(&container, image.as_ref()).map_err(|error| error.to_string())?;
-        Ok((container, settings))
+        let mut settings = properties(&container, image.as_ref()).map_err(|error| error.to_string())?;
+        settings.extend(sockets::of_service(name, &container));
+        let sockets = sockets::units(name, &container).map_err(|error| error.to_string())?;
+        Ok((container, settings, sockets))
     }) {
-        Ok((container, settings)) => {
+        Ok((container, settings, sockets)) => {
             out.push('\n');
             out.push_str(&text(&settings));
+            for socket in &sockets {
+                write_socket(directory, &sources, socket)?;
+            }
             if container.autostart {
-                link_autostart(directory, name)?;
+                link_autostart(directory, name, !sockets.is_empty())?;
             }
         }
         Err(problems) => {
@@ -100,22 +107,37 @@ fn write_drop_in(scope: &Scope, directory: &Path, name: &ContainerName) -> io::R
             }
         }
     }
-    let drop_ins = directory.join(format!("{}.d", name.unit()));
-    std::fs::create_dir_all(&drop_ins)?;
-    // systemd reads what there is, though we were killed or the disk was full half-way: the whole of it or nothing.
-    let unfinished = drop_ins.join(format!("{DROP_IN}.new"));
-    std::fs::write(&unfinished, out)?;
-    std::fs::rename(&unfinished, drop_ins.join(DROP_IN))
+    write(&directory.join(format!("{}.d", name.unit())).join(DROP_IN), &out)
+}
+
+fn write_socket(directory: &Path, sources: &Sources, socket: &SocketUnit) -> io::Result<()> {
+    let path = match socket.is_drop_in {
+        true => directory.join(format!("{}.d", socket.name)).join(DROP_IN),
+        false => directory.join(&socket.name),
+    };
+    write(&path, &format!("{}\n{}", origin(sources), socket.text))
+}
+
+/// systemd reads what there is, though we were killed or the disk was full half-way: the whole of it or nothing.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    std::fs::write(&unfinished, text)?;
+    std::fs::rename(&unfinished, path)
 }
 
 fn head(sources: &Sources, stamp: &str) -> String {
+    format!("{}\n[Service]\nEnvironment={STAMP_VARIABLE}={stamp}\n", origin(sources))
+}
+
+fn origin(sources: &Sources) -> String {
     let mut out = String::from("# Written by berth-generator at every daemon-reload from\n");
     for file in &sources.files {
         writeln!(out, "#   {}", file.path.display()).expect("a String takes everything");
     }
     let main = sources.files.first().map(|file| file.path.display().to_string().replace('%', "%%"));
     writeln!(out, "\n[Unit]\nSourcePath={}", main.unwrap_or_default()).expect("a String takes everything");
-    writeln!(out, "\n[Service]\nEnvironment={STAMP_VARIABLE}={stamp}").expect("a String takes everything");
     out
 }
 
@@ -128,10 +150,15 @@ fn image(scope: &Scope, container: &Container) -> Option<ImageRecord> {
     }
 }
 
-fn link_autostart(directory: &Path, name: &ContainerName) -> io::Result<()> {
-    let wants = directory.join("machines.target.wants");
+/// A container with sockets is listened for, and starts when somebody connects.
+fn link_autostart(directory: &Path, name: &ContainerName, has_sockets: bool) -> io::Result<()> {
+    let (target, template, unit) = match has_sockets {
+        true => ("sockets.target", "container@.socket", sockets::unit_name(name)),
+        false => ("machines.target", "container@.service", name.unit()),
+    };
+    let wants = directory.join(format!("{target}.wants"));
     std::fs::create_dir_all(&wants)?;
-    match symlink(TEMPLATE, wants.join(name.unit())) {
+    match symlink(Path::new(TEMPLATES).join(template), wants.join(unit)) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }

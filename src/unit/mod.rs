@@ -9,6 +9,7 @@ mod properties;
 mod property;
 mod setting;
 pub mod signal;
+pub mod sockets;
 mod specified;
 pub mod table;
 pub mod template;

@@ -89,7 +89,7 @@ fn booted() -> Result<Vec<Property>, PropertyError> {
     .collect()
 }
 
-fn verbatim(setting: &VerbatimSetting) -> Result<Vec<Property>, PropertyError> {
+pub(super) fn verbatim(setting: &VerbatimSetting) -> Result<Vec<Property>, PropertyError> {
     let found = Setting::verbatim(setting.section, &setting.key)
         .ok_or_else(|| PropertyError::Unknown { section: section_name(setting.section), key: setting.key.clone() })?;
     if setting.values.is_empty() {
@@ -154,6 +154,7 @@ fn section_name(section: VerbatimSection) -> &'static str {
         VerbatimSection::Unit => "unit",
         VerbatimSection::Service => "service",
         VerbatimSection::Resources => "resources",
+        VerbatimSection::Socket => "socket",
         VerbatimSection::Install => "install",
     }
 }

@@ -16,6 +16,7 @@ pub struct Property {
 pub enum Section {
     Unit,
     Service,
+    Socket,
     Install,
 }
 
@@ -39,6 +40,7 @@ impl Section {
         match self {
             Section::Unit => "[Unit]",
             Section::Service => "[Service]",
+            Section::Socket => "[Socket]",
             Section::Install => "[Install]",
         }
     }

@@ -53,6 +53,8 @@ pub enum Kind {
     Signal,
     Mode,
     Large,
+    /// A number of bytes, such as 64K.
+    Bytes,
     Span,
     /// A time-out, where 0 means none.
     Timeout,
@@ -94,6 +96,14 @@ pub enum Kind {
     Statuses,
     ConditionText,
     ConditionPath,
+    /// Where a socket listens.
+    Address,
+    /// A path of its own, for a FIFO.
+    Node,
+    /// Lines that are as they are.
+    Lines,
+    /// What a passed descriptor is called.
+    DescriptorName,
     Input,
     Output,
     Delegate,
@@ -102,7 +112,8 @@ pub enum Kind {
 impl Setting {
     /// The setting a verbatim section may assign.
     pub fn verbatim(section: VerbatimSection, name: &str) -> Option<&'static Setting> {
-        table::find(name).filter(|setting| setting.owner == Owner::Verbatim(section))
+        let named = |setting: &&Setting| setting.name == name && setting.owner == Owner::Verbatim(section);
+        table::all().chain(table::sockets()).find(named)
     }
 
     /// One line of a unit file, without the name.

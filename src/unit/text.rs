@@ -35,7 +35,7 @@ pub fn text(properties: &[Property]) -> String {
 fn lines(kind: Kind, value: &Value) -> Vec<String> {
     let entries = match value {
         // Names of units keep their backslashes; some lists take one entry a line, and every list may.
-        Value::Words(words) if matches!(kind, Kind::Units | Kind::Names) => {
+        Value::Words(words) if matches!(kind, Kind::Units | Kind::Names | Kind::Address | Kind::Node | Kind::Lines) => {
             words.iter().map(|word| word.as_unit_text().to_owned()).collect()
         }
         Value::Words(words) => words.iter().map(path_word).collect(),

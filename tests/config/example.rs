@@ -99,6 +99,13 @@ fn the_example_means_what_it_says() {
     );
     assert_eq!(network.hosts, map(&[("db", "10.88.0.20")]));
     assert_eq!(network.resolv_conf, ResolvConf::Auto);
+    let socket = |key: &str, value: &str| VerbatimSetting {
+        section: VerbatimSection::Socket,
+        key: key.to_owned(),
+        values: strings(&[value]),
+    };
+    let settings = vec![socket("ListenStream", "0.0.0.0:80"), socket("FileDescriptorName", "http")];
+    assert_eq!(container.sockets, [Socket { settings }]);
     assert_eq!(container.verbatim, verbatim());
     berth::unit::properties(&container, None).unwrap();
 }

@@ -14,6 +14,7 @@ mod images;
 mod isolation;
 mod keeping;
 mod lifecycle;
+mod names;
 mod properties;
 mod pull;
 mod queries;

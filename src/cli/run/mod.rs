@@ -88,6 +88,13 @@ impl Run {
         files.push(SourceFile { path: PathBuf::from("(command line)"), text });
         let sources = Sources { name: name.clone(), files };
         let container = sources.parse()?;
+        if !container.sockets.is_empty() {
+            let message = format!(
+                "[[socket]] is for a container that systemd can start: put the file below /etc/berth/containers, \
+                 then systemctl enable --now container@{name}.socket"
+            );
+            return Err(Failure::new(message));
+        }
         let image = match &container.source {
             RootSource::Image(reference) => Some(pulled(scope, &container, reference)?),
             RootSource::RootFs(_) => None,

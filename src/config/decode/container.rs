@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{mounts, network, process, security, verbatim};
+use super::{mounts, network, process, security, sockets, verbatim};
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section};
 use crate::config::tree::Place;
@@ -53,6 +53,7 @@ pub fn decode(root: Section) -> Container {
         sysctls: process::sysctls(root),
         rlimits: process::rlimits(root),
         network: network::decode(root.section("network", &schema::NETWORK)),
+        sockets: sockets::decode(root),
         verbatim: verbatim::decode(root),
     }
 }

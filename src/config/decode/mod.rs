@@ -10,6 +10,7 @@ mod network_file;
 mod process;
 mod publish;
 mod security;
+mod sockets;
 mod subnets;
 mod verbatim;
 

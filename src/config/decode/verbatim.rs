@@ -5,33 +5,38 @@ use crate::config::item::{Item, Section};
 use crate::config::schema;
 use crate::config::suggest::{nearest, plain};
 use crate::config::tree::{Entry, Value};
-use crate::config::verbatim_sections::{self, header};
+use crate::config::verbatim_sections::{self, bracketed, header};
 use crate::config::{VerbatimSection, VerbatimSetting};
 use crate::unit::{Kind, Owner, Setting, ValueError, table};
 
 pub fn decode(root: Section) -> Vec<VerbatimSetting> {
     let mut settings = Vec::new();
-    for section in verbatim_sections::ALL {
-        let Some(item) = root.item(header(section)) else { continue };
-        let entries = match &item.node.value {
-            Value::Table(table) => table.entries.as_slice(),
-            other => {
-                let message = format!("expected a table, found {}", other.kind());
-                item.fail::<()>(Mistake::new(message, format!("its keys stand below [{}]", header(section))));
-                continue;
-            }
-        };
-        for entry in entries {
-            let Some(setting) = Setting::verbatim(section, &entry.key) else { continue };
-            let values = values(setting, Item::of(entry, root.report));
-            settings.extend(values.map(|values| VerbatimSetting { section, key: entry.key.clone(), values }));
-        }
-        let strangers = entries.iter().filter(|entry| Setting::verbatim(section, &entry.key).is_none());
-        for entry in strangers.take(MOST) {
-            root.report.add(&entry.key_place, unknown(section, entry));
-        }
+    for section in verbatim_sections::TABLES {
+        settings.extend(root.item(header(section)).and_then(|item| table(section, item)).unwrap_or_default());
     }
     settings
+}
+
+/// The settings of one table.
+pub fn table(section: VerbatimSection, item: Item) -> Option<Vec<VerbatimSetting>> {
+    let entries = match &item.node.value {
+        Value::Table(table) => table.entries.as_slice(),
+        other => {
+            let message = format!("expected a table, found {}", other.kind());
+            return item.fail(Mistake::new(message, format!("its keys stand below {}", bracketed(section))));
+        }
+    };
+    let mut settings = Vec::new();
+    for entry in entries {
+        let Some(setting) = Setting::verbatim(section, &entry.key) else { continue };
+        let values = values(setting, Item::of(entry, item.report));
+        settings.extend(values.map(|values| VerbatimSetting { section, key: entry.key.clone(), values }));
+    }
+    let strangers = entries.iter().filter(|entry| Setting::verbatim(section, &entry.key).is_none());
+    for entry in strangers.take(MOST) {
+        item.report.add(&entry.key_place, unknown(section, entry));
+    }
+    Some(settings)
 }
 
 /// The lines of a unit file; only those after the last reset count, and the reset itself.
@@ -120,23 +125,25 @@ fn unit_help(text: &str) -> Option<String> {
 
 fn unknown(section: VerbatimSection, entry: &Entry) -> Mistake {
     let key = entry.key.as_str();
-    let here = header(section);
+    let here = bracketed(section);
+    let all = || table::all().chain(table::sockets());
     let wrong = |setting: &'static Setting| match setting.owner {
         Owner::Verbatim(other) if other == section => Some(format!("did you mean “{}”?", setting.name)),
-        Owner::Verbatim(other) => Some(format!("“{}” belongs to [{}]", setting.name, header(other))),
+        Owner::Verbatim(other) => Some(format!("“{}” belongs to {}", setting.name, bracketed(other))),
         Owner::Berth => None,
     };
-    if let Some(help) = table::find(key).and_then(wrong) {
-        return Mistake::new(format!("[{here}] has no setting “{key}”"), help);
+    let find = |name: &str| all().find(|setting| setting.name == name);
+    if let Some(help) = find(key).and_then(wrong) {
+        return Mistake::new(format!("{here} has no setting “{key}”"), help);
     }
     if let Some(help) = verbatim_sections::reserved(key) {
         return Mistake::new(format!("“{key}” is berth's to set"), help);
     }
-    let spelled = table::all().find(|setting| plain(setting.name) == plain(key)).and_then(wrong);
-    let own = || table::all().filter(|setting| setting.owner == Owner::Verbatim(section)).map(|setting| setting.name);
+    let spelled = all().find(|setting| plain(setting.name) == plain(key)).and_then(wrong);
+    let own = || all().filter(|setting| setting.owner == Owner::Verbatim(section)).map(|setting| setting.name);
     let help = spelled
         .or_else(|| nearest(key, own()).map(|name| format!("did you mean “{name}”?")))
         .or_else(|| schema::help_for_setting(key))
-        .or_else(|| table::find(nearest(key, table::all().map(|setting| setting.name))?).and_then(wrong));
-    Mistake { message: format!("[{here}] has no setting “{key}”"), help }
+        .or_else(|| find(nearest(key, all().map(|setting| setting.name))?).and_then(wrong));
+    Mistake { message: format!("{here} has no setting “{key}”"), help }
 }

@@ -6,15 +6,23 @@
 mod install;
 mod resources;
 mod service;
+mod socket;
 mod unit;
 
 use super::property::Section;
 use super::setting::{Bus, Kind, Owner, Setting};
 use crate::config::VerbatimSection;
 
-/// Every setting, by section.
+pub use socket::LISTENS;
+
+/// Every setting of the container's own unit, by section.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
     [unit::SETTINGS, service::SETTINGS, resources::SETTINGS, install::SETTINGS].into_iter().flatten()
+}
+
+/// Every setting of its socket units'.
+pub fn sockets() -> impl Iterator<Item = &'static Setting> {
+    socket::SETTINGS.iter()
 }
 
 pub fn find(name: &str) -> Option<&'static Setting> {
@@ -25,6 +33,7 @@ const fn of(section: VerbatimSection, name: &'static str, kind: Kind) -> Setting
     let place = match section {
         VerbatimSection::Unit => Section::Unit,
         VerbatimSection::Service | VerbatimSection::Resources => Section::Service,
+        VerbatimSection::Socket => Section::Socket,
         VerbatimSection::Install => Section::Install,
     };
     Setting { section: place, name, kind, owner: Owner::Verbatim(section), since: 252, bus: Bus::Accepted }
@@ -53,7 +62,7 @@ mod tests {
     #[test]
     fn a_name_stands_in_the_table_once() {
         let mut seen = BTreeSet::new();
-        for setting in all() {
+        for setting in all().chain(sockets()) {
             assert!(seen.insert(setting.name), "{} is twice in the table", setting.name);
         }
         assert!(seen.len() > 200);

@@ -60,6 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     berth("Environment", Assignments),
     berth("IgnoreSIGPIPE", Bool),
     berth("FileDescriptorStoreMax", Unsigned),
+    berth("Sockets", Units),
     // What a container's own keys turn into.
     berth("KillSignal", Signal),
     // Verbatim.
@@ -83,6 +84,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     service("RuntimeRandomizedExtraSec", Span),
     service("WatchdogSec", Span),
     service("FileDescriptorStorePreserve", PRESERVE).since(254),
+    service("NonBlocking", Bool),
     service("OOMPolicy", Word(&["continue", "stop", "kill"])),
     service("OOMScoreAdjust", Integer { least: -1000, most: 1000 }),
     service("SendSIGHUP", Bool),

@@ -5,6 +5,7 @@
 mod address;
 mod command;
 mod expectation;
+mod listen;
 mod parse;
 mod quantity;
 mod token;

@@ -2,6 +2,7 @@
 
 use super::command::Command;
 use super::expectation::expectation;
+use super::listen;
 use super::quantity::{bytes, permyriad, span};
 use super::token::{
     absolute, assignment, credential_name, device, interface, journal_field, one_line, path_and_rest, path_word,
@@ -40,7 +41,9 @@ impl Value {
     /// The value of an empty assignment, for settings that hold a list.
     pub fn reset(kind: Kind) -> Result<Value, ValueError> {
         Ok(match kind {
-            Kind::Units | Kind::Names | Kind::Paths | Kind::Directories => Value::Words(Vec::new()),
+            Kind::Units | Kind::Names | Kind::Paths | Kind::Directories | Kind::Address | Kind::Node | Kind::Lines => {
+                Value::Words(Vec::new())
+            }
             Kind::Assignments => Value::Assignments(Vec::new()),
             Kind::Fields => Value::Fields(Vec::new()),
             Kind::Devices => Value::Devices(Vec::new()),
@@ -80,6 +83,7 @@ fn parse_scalar(kind: Kind, text: &str) -> Option<Result<Value, ValueError>> {
         Kind::Signal => Value::Named { number: signal::number(text)?, name: signal::name(signal::number(text)?) },
         Kind::Mode => Value::Mode(u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)?),
         Kind::Large => Value::Large(text.parse().ok()?),
+        Kind::Bytes => Value::Large(bytes(text, 1024)?),
         Kind::Span => Value::Span(span(text)?),
         Kind::Timeout => Value::Span(span(text).map(|time| if time == 0 { INFINITY } else { time })?),
         Kind::Nanoseconds => Value::Nanoseconds(nanoseconds(text)?),
@@ -89,6 +93,7 @@ fn parse_scalar(kind: Kind, text: &str) -> Option<Result<Value, ValueError>> {
         Kind::Weight { .. } => return Some(weight(text).map(Value::Weight)),
         Kind::Quota => Value::Quota(permyriad(text).filter(|share| *share > 0).map(|share| u64::from(share) * 100)?),
         Kind::Share => Value::Share(Share(permyriad(text).filter(|share| *share <= 10_000)?)),
+        Kind::DescriptorName => Value::Text(Specified::from_unit_file(listen::descriptor_name(text)?)),
         Kind::Input => Value::Stream(input(text)?),
         Kind::Output => Value::Stream(output(text)?),
         Kind::Delegate => Value::Delegate(match boolean(text) {
@@ -149,6 +154,9 @@ fn parse_list(kind: Kind, text: &str) -> Option<Result<Value, ValueError>> {
             Value::Interfaces(Interfaces { allow, names: names?.into_iter().map(str::to_owned).collect() })
         }
         Kind::Set => Value::Set(set(text)?),
+        Kind::Address => Value::Words(vec![Specified::from_unit_file(one_line(listen::address(text)?)?)]),
+        Kind::Node => Value::Words(vec![path_word(text)?]),
+        Kind::Lines => Value::Words(vec![Specified::from_unit_file(one_line(text)?)]),
         Kind::Command => Value::Commands(vec![Command::parse(one_line(text)?)?]),
         Kind::Statuses => statuses(text)?,
         Kind::ConditionText => condition(text, |parameter| one_line(parameter).map(str::to_owned))?,
