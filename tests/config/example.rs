@@ -156,7 +156,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(container.source, RootSource::RootFs("deb".to_owned()));
     assert_eq!((container.entrypoint, container.command, container.ephemeral), (None, None, None));
     assert_eq!((container.umask, container.shm_size), (0o22, 64 << 20));
-    assert_eq!(container.network.mode, NetworkMode::Private);
+    assert_eq!((container.network.mode, container.network.networks.len()), (NetworkMode::Bridge, 1));
     assert_eq!(container.security.user_namespace, UserNamespace::Auto { size: 65_536 });
     assert_eq!(container.security.no_new_privileges, None);
     assert!(container.verbatim.is_empty() && container.mounts.is_empty());

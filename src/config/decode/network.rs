@@ -17,7 +17,7 @@ const RESOLV_CONF: [(&str, ResolvConf); 4] = [
 ];
 
 /// What a container without a `mode` has.
-const DEFAULT_MODE: NetworkMode = NetworkMode::Private;
+const DEFAULT_MODE: NetworkMode = NetworkMode::Bridge;
 
 /// Keys that place a container on networks.
 const OF_NETWORKS: [&str; 5] = ["networks", "publish", "aliases", "ip", "mac"];
