@@ -43,7 +43,8 @@ fn a_list_has_the_shapes_machinectl_s_has() {
     for command in ["berthctl list -o json", "berthctl list --output=json"] {
         let rows = json(command);
         let row = rows.as_array().unwrap().iter().find(|row| row["name"] == "told-list").unwrap();
-        let expected = ["image", "leader", "name", "since", "state", "sub_state", "unit", "user_namespace"];
+        let expected =
+            ["addresses", "image", "leader", "name", "ports", "since", "state", "sub_state", "unit", "user_namespace"];
         assert_eq!(keys(row), expected);
         assert_eq!(row["unit"], "container@told-list.service");
         assert_eq!((&row["state"], &row["sub_state"]), (&"active".into(), &"running".into()));
@@ -99,7 +100,7 @@ fn a_show_is_for_programs() {
     let container = running("told-show");
     let leader = container.show("MainPID");
     let shown = host().run("berthctl show --no-pager told-show").ok();
-    for line in ["Name=told-show", "ActiveState=active", "Network=private", &format!("Leader={leader}")] {
+    for line in ["Name=told-show", "ActiveState=active", "Network=bridge", &format!("Leader={leader}")] {
         assert!(shown.lines().any(|found| found == line), "no {line} in {shown}");
     }
     assert!(!shown.lines().any(|line| line.starts_with("StatusText=")), "{shown}");

@@ -60,7 +60,8 @@ fn a_setting_is_not_written_through_what_is_mounted_over_it() {
         "mkdir -p /srv/data/fake/ipv4; echo 0 >/srv/data/fake/ipv4/ip_forward; chmod 666 /srv/data/fake/ipv4/ip_forward; mount --bind /srv/data/fake /proc/sys/net",
     )
     .ok();
-    let rest = "[namespaces]\npid = \"host\"\n[sysctls]\n\"net.ipv4.ip_forward\" = 1\n";
+    // Without a bridge, for which the host itself is to forward.
+    let rest = "[namespaces]\npid = \"host\"\n[network]\nmode = \"private\"\n[sysctls]\n\"net.ipv4.ip_forward\" = 1\n";
     let container = host.declare("covered", &toml(BUSYBOX, rest, "echo ran"));
     let seen = container.start_and_read();
     assert_eq!(host.run("cat /srv/data/fake/ipv4/ip_forward").ok(), "0", "the setting went to another file");
