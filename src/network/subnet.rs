@@ -95,11 +95,14 @@ fn overlap(one: &IpNet, other: &IpNet) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
 
-/// podman's 10.88.0.0/16 for the default network, its 10.89.0.0/24 and on for others.
+/// 10.86.0.0/16 for the default network, 10.87.0.0/24 and on for others. Not from 10.88 up: podman takes those, and its
+/// default one without a look at the host's routes. Elsewhere where a VPN has all of 10.0.0.0/8.
 fn candidates(network: &NetworkName) -> impl Iterator<Item = IpNet> {
-    let whole = (network.as_str() == NetworkName::DEFAULT).then(|| Ipv4Net::new(Ipv4Addr::new(10, 88, 0, 0), 16));
-    let small = (89..=255u8).flat_map(|second| (0..=255u8).map(move |third| (second, third)));
-    let small = small.map(|(second, third)| Ipv4Net::new(Ipv4Addr::new(10, second, third, 0), 24));
+    let whole = (network.as_str() == NetworkName::DEFAULT).then(|| Ipv4Net::new(Ipv4Addr::new(10, 86, 0, 0), 16));
+    let tens = std::iter::once(87).chain(64..=85).map(|second| (10, second));
+    let small = tens.chain([(172, 29), (172, 28), (192, 168)]);
+    let small = small.flat_map(|(first, second)| (0..=255).map(move |third| Ipv4Addr::new(first, second, third, 0)));
+    let small = small.map(|address| Ipv4Net::new(address, 24));
     whole.into_iter().chain(small).flatten().map(IpNet::from)
 }
 
@@ -146,15 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn podmans_subnet_is_the_first_choice_and_a_route_to_a_part_of_it_makes_it_the_next() {
+    fn a_route_to_a_part_of_the_first_choice_makes_it_the_next() {
         let chosen = choose(&network(&[]), "berth-default", &[], &[]).unwrap();
-        assert_eq!(chosen[0].subnet, "10.88.0.0/16".parse().unwrap());
-        assert_eq!(chosen[0].gateway, Some("10.88.0.1".parse().unwrap()));
+        assert_eq!(chosen[0].subnet, "10.86.0.0/16".parse().unwrap());
+        assert_eq!(chosen[0].gateway, Some("10.86.0.1".parse().unwrap()));
         assert!(chosen[1].subnet.to_string().starts_with("fd") && chosen[1].subnet.prefix_len() == 64);
-        let taken = [route("10.88.3.0/24"), route("10.89.0.0/23")];
+        let taken = [route("10.86.3.0/24"), route("10.87.0.0/23")];
         let chosen = choose(&network(&[]), "berth-default", &taken, &[]).unwrap();
-        assert_eq!(chosen[0].subnet, "10.89.2.0/24".parse().unwrap());
-        assert!(choose(&network(&[]), "berth-default", &[route("10.0.0.0/8")], &[]).is_err());
+        assert_eq!(chosen[0].subnet, "10.87.2.0/24".parse().unwrap());
+        let chosen = choose(&network(&[]), "berth-default", &[route("10.0.0.0/8")], &[]).unwrap();
+        assert_eq!(chosen[0].subnet, "172.29.0.0/24".parse().unwrap());
+        let all = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].map(route);
+        assert!(choose(&network(&[]), "berth-default", &all, &[]).is_err());
     }
 
     #[test]
