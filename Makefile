@@ -10,6 +10,8 @@ export CARGO_TARGET_DIR
 static := $(CARGO_TARGET_DIR)/static
 stage := $(CARGO_TARGET_DIR)/stage
 units := $(wildcard units/*.service units/*.socket units/*.target units/*.path units/*.timer units/*.slice)
+# At every boot, without being enabled: they cost nothing until there is a network.
+wanted := berth-network.path berth-names.socket
 helpers := berth-executor berth-init berth-names
 manuals := $(wildcard man/*.[1-8])
 schemas := $(wildcard share/berth/*.schema.json)
@@ -63,8 +65,10 @@ install:
 	install -Dm755 -t $(DESTDIR)/usr/lib/berth $(helpers:%=$(static)/%)
 	install -Dm755 -t $(DESTDIR)/usr/lib/systemd/system-generators $(static)/berth-generator
 	install -Dm644 -t $(DESTDIR)/usr/lib/systemd/system $(units)
-	install -d $(DESTDIR)/usr/lib/systemd/system/paths.target.wants
-	ln -sfn ../berth-network.path $(DESTDIR)/usr/lib/systemd/system/paths.target.wants/berth-network.path
+	for unit in $(wanted); do \
+		wants=$(DESTDIR)/usr/lib/systemd/system/$${unit##*.}s.target.wants; \
+		install -d $$wants; ln -sfn ../$$unit $$wants/$$unit; \
+	done
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/berth $(schemas)
 	install -Dm644 completions/berthctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_berthctl
@@ -79,7 +83,7 @@ endif
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/berthctl $(DESTDIR)/usr/lib/systemd/system-generators/berth-generator
 	rm -f $(helpers:%=$(DESTDIR)/usr/lib/berth/%) $(units:units/%=$(DESTDIR)/usr/lib/systemd/system/%)
-	rm -f $(DESTDIR)/usr/lib/systemd/system/paths.target.wants/berth-network.path
+	for unit in $(wanted); do rm -f $(DESTDIR)/usr/lib/systemd/system/$${unit##*.}s.target.wants/$$unit; done
 	rm -f $(tmpfiles:units/%=$(DESTDIR)/usr/lib/tmpfiles.d/%)
 	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/berthctl \

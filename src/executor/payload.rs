@@ -204,10 +204,14 @@ impl Payload {
 
     fn pass(&mut self, sockets: &[(String, OwnedFd)]) -> Result<(), StepError> {
         let first = 3;
-        for (offset, (_, socket)) in sockets.iter().enumerate() {
+        let beyond = first + sockets.len() as i32;
+        // One may be where another one is to be.
+        let apart = |(_, socket): &(String, OwnedFd)| rustix::io::fcntl_dupfd_cloexec(socket, beyond);
+        let apart: Vec<OwnedFd> = sockets.iter().map(apart).collect::<Result<_, _>>().call(|| "dup of a socket")?;
+        for (offset, socket) in apart.iter().enumerate() {
             descriptors::place(socket.as_fd(), first + offset as i32).call(|| "dup2 of a socket")?;
         }
-        descriptors::close_on_exec_from(first + sockets.len() as i32).call(|| "close_range")?;
+        descriptors::close_on_exec_from(beyond).call(|| "close_range")?;
         if !sockets.is_empty() {
             let names: Vec<&str> = sockets.iter().map(|(name, _)| name.as_str()).collect();
             // Behind berth-init the payload is its first child.

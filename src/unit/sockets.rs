@@ -30,10 +30,14 @@ fn names(name: &ContainerName, container: &Container) -> Vec<String> {
     std::iter::once(unit_name(name)).take(container.sockets.len()).chain(further).collect()
 }
 
-/// `Sockets=`: whoever starts the container starts them first, and it gets their descriptors.
-pub fn of_service(name: &ContainerName, container: &Container) -> Option<Property> {
+/// `Sockets=`: whoever starts the container starts them first, and it gets their descriptors. And `Requires=`: it does not
+/// run without them, and a restart of the sockets, which systemd refuses while they are in use, restarts it.
+pub fn of_service(name: &ContainerName, container: &Container) -> Vec<Property> {
     let names: Vec<_> = names(name, container).iter().map(|name| Specified::literal(name)).collect();
-    (!names.is_empty()).then(|| set("Sockets", Value::Words(names)))
+    match names.is_empty() {
+        true => Vec::new(),
+        false => vec![set("Requires", Value::Words(names.clone())), set("Sockets", Value::Words(names))],
+    }
 }
 
 pub fn units(name: &ContainerName, container: &Container) -> Result<Vec<SocketUnit>, PropertyError> {

@@ -88,8 +88,10 @@ fn the_generator_makes_a_drop_in_for_the_first_socket_and_a_unit_for_each_other(
          Service=container@web.service\n[Socket]\nListenStream=/run/web/control\nFileDescriptorName=control\n\
          SocketMode=0600"
     );
-    let sockets = "Sockets=container@web.socket\nSockets=berth-socket-web-2.socket";
-    assert!(files[1].1.contains(sockets), "{}", files[1].1);
+    for setting in ["Requires", "Sockets"] {
+        let sockets = format!("{setting}=container@web.socket\n{setting}=berth-socket-web-2.socket");
+        assert!(files[1].1.contains(&sockets), "{}", files[1].1);
+    }
     assert_eq!(
         files[2].1,
         "[Unit]\n[Unit]\nRequires=berth-socket-web-2.socket\nAfter=berth-socket-web-2.socket\n[Socket]\n\

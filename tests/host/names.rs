@@ -275,7 +275,8 @@ fn the_host_finds_a_container_by_its_name_in_machined() {
     );
     assert!(host().run("grep '^hosts:' /etc/nsswitch.conf").ok().contains("mymachines"));
     let found = eventually(|| {
-        let found = host().run("getent ahostsv4 named && getent ahostsv6 named");
+        // getent would leave IPv4 out on a host that has no such address itself.
+        let found = host().run("python3 -c 'import socket; print(socket.getaddrinfo(\"named\", None))'");
         if found.code == Some(0) { Ok(found.stdout) } else { Err(found.stderr) }
     });
     assert!(found.contains("10.78.0.2") && found.contains("fd78::2"), "{found}");

@@ -1,6 +1,6 @@
 //! One file, many containers: templates, containers that start by themselves, and sockets that start them.
 
-use crate::ring::{BUSYBOX, DEBIAN, Declared, Host, eventually, toml};
+use crate::ring::{BUSYBOX, DEBIAN, Declared, Host, eventually, host, toml};
 
 const PATIENT: &str = "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done";
 
@@ -136,4 +136,92 @@ s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(\"/run/answers\")
     // The payload has answered and ended; the next connection starts it again.
     container.ended();
     assert_eq!(host.run(ask).ok(), "True 1 front");
+}
+
+/// Answers on every socket it was given with the socket's name, whether they are meant for it, and the names of all.
+const ANSWERS: &str = "exec python3 -c '
+import os, select, socket
+names = os.environ[\"LISTEN_FDNAMES\"].split(\":\")
+own = os.environ[\"LISTEN_PID\"] == str(os.getpid()) and os.environ[\"LISTEN_FDS\"] == str(len(names))
+listening = {socket.socket(fileno=3 + number): name for number, name in enumerate(names)}
+while True:
+    for ready in select.select(list(listening), [], [])[0]:
+        connection, _ = ready.accept()
+        connection.sendall(f\"{listening[ready]} of {names} {own}\".encode())
+        connection.close()'";
+
+const ASK_IT: &str = "python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX) if sys.argv[1][0] == \"/\" else socket.socket()
+s.settimeout(30); s.connect(sys.argv[1] if len(sys.argv) < 3 else (sys.argv[1], int(sys.argv[2])))
+print(s.recv(100).decode())' ";
+
+#[test]
+#[ignore = "host ring: make check"]
+fn its_sockets_start_a_container_at_the_first_connection_and_outlive_it() {
+    let host = Host::boot("sockets");
+    let sockets = "init = true\n[service]\nTimeoutStopSec = 5\n\
+        [[socket]]\nListenStream = [\"127.0.0.1:81\", \"127.0.0.1:82\"]\nFileDescriptorName = \"web\"\n\
+        [[socket]]\nListenStream = \"/run/knock\"\nFileDescriptorName = \"control\"\nSocketMode = \"0600\"\n";
+    let container = host.declare("knock", &toml(DEBIAN, sockets, ANSWERS));
+    // Nobody has reloaded systemd since the file is there.
+    host.run("systemctl enable --now container@knock.socket").ok();
+    assert_eq!(container.show("ActiveState"), "inactive");
+    assert_eq!(host.run("stat -c %a /run/knock").ok(), "600");
+    let ask = |address: &str| host.run(&format!("{ASK_IT}{address}")).ok();
+    let all = "['web', 'web', 'control'] True";
+    assert_eq!(ask("127.0.0.1 82"), format!("web of {all}"));
+    assert_eq!(container.show("ActiveState"), "active");
+    assert_eq!(ask("/run/knock"), format!("control of {all}"));
+    container.stop();
+    assert_eq!(container.show("ActiveState"), "inactive");
+    assert_eq!(host.show("container@knock.socket", "ActiveState"), "active");
+    assert_eq!(ask("/run/knock"), format!("control of {all}"));
+    let first = container.show("MainPID");
+    container.with_payload("kill -9 $pid");
+    container.ended();
+    host.run("systemctl reset-failed container@knock.service");
+    assert_eq!(ask("127.0.0.1 81"), format!("web of {all}"));
+    assert_ne!(container.show("MainPID"), first);
+    // They go together, and come with the container.
+    let states = "systemctl is-active container@knock.service container@knock.socket berth-socket-knock-2.socket";
+    host.run("systemctl stop container@knock.socket").ok();
+    assert_eq!(host.run(states).stdout, "inactive\ninactive\ninactive\n");
+    container.start();
+    assert_eq!(host.run(states).ok(), "active\nactive\nactive");
+    assert_eq!(ask("127.0.0.1 81"), format!("web of {all}"));
+    let first = container.show("MainPID");
+    host.run("systemctl restart container@knock.socket").ok();
+    assert_eq!(ask("/run/knock"), format!("control of {all}"));
+    assert_ne!(container.show("MainPID"), first);
+    // With fewer in the file there are fewer units.
+    host.run("systemctl stop container@knock.service container@knock.socket").ok();
+    let fewer = "[[socket]]\nListenStream = \"/run/knock\"\n";
+    host.write("/etc/berth/containers/knock.toml", &toml(DEBIAN, fewer, ANSWERS));
+    host.run("systemctl daemon-reload; systemctl start container@knock.socket").ok();
+    assert_eq!(ask("/run/knock"), "container@knock.socket of ['container@knock.socket'] True");
+    assert_eq!(host.show("berth-socket-knock-2.socket", "LoadState"), "not-found");
+    // An address that is taken fails the start, and the journal says so.
+    host.run(
+        "systemctl stop container@knock.socket; systemd-run -q --unit=taker python3 -m http.server -b 127.0.0.1 81",
+    )
+    .ok();
+    host.write("/etc/berth/containers/knock.toml", &toml(DEBIAN, sockets, ANSWERS));
+    host.run("until (exec 3<>/dev/tcp/127.0.0.1/81) 2>/dev/null; do sleep 0.1; done; systemctl daemon-reload").ok();
+    host.run("systemctl start container@knock.service").exits(1);
+    let said = host.run("journalctl --sync; journalctl -q -o cat -u container@knock.socket").ok();
+    assert!(said.contains("Address already in use"), "{said}");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn sockets_are_for_containers_that_systemd_can_start_again() {
+    let text = toml(BUSYBOX, "[[socket]]\nListenStream = \"/run/once\"\n", "true");
+    host().write("/srv/once.toml", &text);
+    let refused = host().run("berthctl run /srv/once.toml");
+    assert_eq!(refused.code, Some(125));
+    assert!(refused.stderr.contains("systemctl enable --now container@once.socket"), "{refused:?}");
+    assert_eq!(host().run("berthctl check /srv/once.toml").code, Some(0));
+    let none = host().declare_shell("none", "", "true");
+    host().run("systemctl daemon-reload; systemctl start container@none.socket").exits(1);
+    assert_eq!(none.show("ActiveState"), "inactive");
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::known::Known;
 use crate::Scope;
-use crate::network::state::{Live, Member, directory};
+use crate::network::state::{Live, Member};
 
 /// A directory's time is that of the kernel's last tick. Within it there may be another change that it does not tell of.
 const TICK: Duration = Duration::from_millis(20);
@@ -19,11 +19,13 @@ pub struct Files {
     known: Known,
     networks: Option<Stamp>,
     /// By the name of the network.
-    each: BTreeMap<OsString, Copy>,
+    each: BTreeMap<OsString, Cached>,
 }
 
 /// One network as it was read.
-struct Copy {
+struct Cached {
+    /// Of the network, and of its members.
+    directories: [PathBuf; 2],
     stamps: [Option<Stamp>; 2],
     content: Option<(Live, Vec<Member>)>,
 }
@@ -63,7 +65,7 @@ impl Files {
     /// What holds now.
     pub fn known(&mut self) -> &Known {
         if self.read() {
-            let contents = self.each.values().filter_map(|copy| copy.content.clone());
+            let contents = self.each.values().filter_map(|cached| cached.content.clone());
             self.known = Known::new(contents);
         }
         &self.known
@@ -81,17 +83,17 @@ impl Files {
             self.each.retain(|name, _| names.contains(name));
             changed |= self.each.len() != before;
             for name in names {
-                self.each.entry(name).or_insert(Copy { stamps: [None, None], content: None });
+                let directories = [states.join(&name), states.join(&name).join("members")];
+                self.each.entry(name).or_insert(Cached { directories, stamps: [None, None], content: None });
             }
             self.networks = now;
         }
-        for (name, copy) in &mut self.each {
+        for (name, cached) in &mut self.each {
             let Some(name) = name.to_str() else { continue };
-            let place = directory(&self.scope, name);
-            let stamps = [Stamp::of(&place), Stamp::of(&place.join("members"))];
-            if !stamps.iter().zip(&copy.stamps).all(|(now, before)| Stamp::still_is(now, before)) {
-                copy.content = Live::load(&self.scope, name).map(|live| (live, Member::all(&self.scope, name)));
-                copy.stamps = stamps;
+            let stamps = cached.directories.each_ref().map(|directory| Stamp::of(directory));
+            if !stamps.iter().zip(&cached.stamps).all(|(now, before)| Stamp::still_is(now, before)) {
+                cached.content = Live::load(&self.scope, name).map(|live| (live, Member::all(&self.scope, name)));
+                cached.stamps = stamps;
                 changed = true;
             }
         }
@@ -105,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::network::names::tests::{live, member};
+    use crate::network::state::directory;
 
     const ASKER: &str = "10.88.0.9";
 

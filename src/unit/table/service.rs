@@ -60,7 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     berth("Environment", Assignments),
     berth("IgnoreSIGPIPE", Bool),
     berth("FileDescriptorStoreMax", Unsigned),
-    berth("Sockets", Units),
+    berth("Sockets", Units).refused("a transient container has no socket unit"),
     // What a container's own keys turn into.
     berth("KillSignal", Signal),
     // Verbatim.

@@ -21,7 +21,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     socket("FileDescriptorName", DescriptorName),
     // Another way to be started, for each connection, is none that a container could have.
     socket("Accept", Word(&["no"])),
-    socket("SocketProtocol", Word(&["udplite", "sctp", "mptcp"])),
+    socket("SocketProtocol", Word(&["udplite", "sctp"])),
     socket("SocketUser", Text),
     socket("SocketGroup", Text),
     socket("SocketMode", Mode),

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 const LONGEST_PATH: usize = 107;
 const LONGEST_NAME: usize = 255;
 
-/// The text itself, where it is an address. One with specifiers is only systemd's to judge.
+/// The text itself, where it is an address. One with specifiers is systemd's to judge.
 pub fn address(text: &str) -> Option<&str> {
     let valid = match text.as_bytes().first()? {
         _ if text.contains('%') && !text.starts_with('[') => true,
@@ -22,10 +22,10 @@ pub fn address(text: &str) -> Option<&str> {
     valid.then_some(text)
 }
 
-/// `[::1]:80`, `[fe80::1]:80%eth0`.
+/// `[::1]:80`, `[fe80::1]:80%%eth0`, with the per cent sign that a unit file needs.
 fn bracketed(text: &str) -> Option<()> {
     let (address, rest) = text.strip_prefix('[')?.split_once("]:")?;
-    let (number, interface) = rest.split_once('%').map_or((rest, None), |(number, name)| (number, Some(name)));
+    let (number, interface) = rest.split_once("%%").map_or((rest, None), |(number, name)| (number, Some(name)));
     let is_name = interface.is_none_or(|name| (1..=15).contains(&name.len()) && !name.contains(['/', ' ']));
     (address.parse::<Ipv6Addr>().is_ok() && port(number) && is_name).then_some(())
 }
@@ -58,7 +58,7 @@ mod tests {
             "0.0.0.0:80",
             "127.0.0.1:8080",
             "[::]:80",
-            "[fe80::1]:80%eth0",
+            "[fe80::1]:80%%eth0",
             "/run/web.sock",
             "@web",
             "vsock:2:1234",
@@ -81,7 +81,8 @@ mod tests {
             "[::1]80",
             "[::1]:0",
             "[1.2.3.4]:80",
-            "[fe80::1]:80%",
+            "[fe80::1]:80%eth0",
+            "[fe80::1]:80%%",
             "run/web.sock",
             "/run/../web.sock",
             "@",
