@@ -39,11 +39,7 @@ fn samples(setting: &Setting) -> Vec<&'static str> {
         (_, Kind::Mode) => vec!["0750"],
         (_, Kind::Bytes) => vec!["64K", "1000"],
         ("ListenSequentialPacket", _) => vec!["/run/bed", "@bed"],
-<<<<<<< HEAD
-        (_, Kind::Address) => vec!["7000", "127.0.0.1:7000", "[::1]:7000", "[fe80::1]:7000%lo", "/run/bed", "@bed"],
-=======
         (_, Kind::Address) => vec!["7000", "127.0.0.1:7000", "[::1]:7000", "[fe80::1]:7000%%lo", "/run/bed", "@bed"],
->>>>>>> names
         (_, Kind::Node) => vec!["/run/bed"],
         (_, Kind::Lines) => vec!["kobject-uevent 1"],
         (_, Kind::DescriptorName) => vec!["bed"],
