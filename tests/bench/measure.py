@@ -13,6 +13,8 @@ import time
 
 TURNS = int(os.environ.get("BERTH_BENCH_TURNS", "25"))
 ROOT = "/srv/bench/root"
+# Neighbours on a bridge are network.py's.
+ALONE = '[network]\nmode = "none"\n'
 BUNDLE = "/srv/bench/bundle"
 
 
@@ -64,12 +66,12 @@ def prepare(image):
     write(ROOT + "/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
     write(ROOT + "/etc/group", "root:x:0:\n")
     profile = json.load(open("/usr/share/containers/seccomp.json"))
-    write("/srv/bench/bare.toml", f'rootfs = "{ROOT}"\ncommand = ["/bin/true"]\n')
+    write("/srv/bench/bare.toml", f'rootfs = "{ROOT}"\ncommand = ["/bin/true"]\n{ALONE}')
     for name, command in (("bundle", ["/bin/true"]), ("idle", ["/bin/sleep", "100000"])):
         os.makedirs("/srv/bench/" + name)
         write(f"/srv/bench/{name}/config.json", json.dumps(bundle(command, profile)))
     os.makedirs("/etc/berth/containers", exist_ok=True)
-    write("/etc/berth/containers/idle.toml", f'rootfs = "{ROOT}"\ncommand = ["/bin/sleep", "100000"]\n')
+    write("/etc/berth/containers/idle.toml", f'rootfs = "{ROOT}"\ncommand = ["/bin/sleep", "100000"]\n{ALONE}')
 
 
 # What berth gives an application container, in the terms of the runtime specification.
@@ -184,7 +186,7 @@ def disperse():
 
 
 def crowds(compare):
-    of_berth = at_once(f"berthctl run -d --name crowd$n --rootfs {ROOT} -- sleep 100000 >/dev/null")
+    of_berth = at_once(f"berthctl run -d --network none --name crowd$n --rootfs {ROOT} -- sleep 100000 >/dev/null")
     of_systemd = at_once("systemd-run -q --collect --unit crowd-$n sleep 100000")
     of_podman = at_once("podman run -d --rm --network=none --name crowd$n localhost/five:latest sleep 100000 >/dev/null")
     label = f"{CROWD} × berthctl run -d at once"
@@ -275,7 +277,7 @@ def proportional(*programs):
 def idlers(count):
     """That many declared containers that do nothing."""
     for number in range(count):
-        toml = f'rootfs = "{ROOT}"\ncommand = ["/bin/sleep", "100000"]\n'
+        toml = f'rootfs = "{ROOT}"\ncommand = ["/bin/sleep", "100000"]\n{ALONE}'
         write(f"/etc/berth/containers/crowd{number}.toml", toml)
     run("systemctl", "daemon-reload")
     return [f"container@crowd{number}" for number in range(count)]
@@ -376,7 +378,7 @@ def main(image):
     prepare(image)
     missed = []
     compare = compare_to(missed, TURNS)
-    of_berth = ["berthctl", "run", "--rm", "five", "true"]
+    of_berth = ["berthctl", "run", "--rm", "--network", "none", "five", "true"]
     run_of_berth = "berthctl run --rm, five layers"
     compare(run_of_berth, of_berth, "systemd-run --wait true", ["systemd-run", "-q", "--wait", "true"], 1.3)
     of_podman = ["podman", "run", "--rm", "--network=none", "localhost/five:latest", "true"]
