@@ -16,7 +16,7 @@ use crate::image::{CommitOptions, ConfigChange, Store};
 /// Make an image of what a container has written
 ///
 /// What it has written becomes a layer on those of its image, which stay shared. A running container stands still
-/// meanwhile.
+/// meanwhile, and goes on should the commit be killed; another commit of it waits.
 #[derive(Debug, Args)]
 pub struct Commit {
     /// Who made the image
@@ -25,7 +25,8 @@ pub struct Commit {
     /// What is new
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
-    /// CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, EXPOSE, VOLUME or STOPSIGNAL and its value, as in a Dockerfile
+    /// CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, EXPOSE, VOLUME or STOPSIGNAL and its value, as in a Dockerfile:
+    /// ENV A=1 B=$PATH
     #[arg(short, long = "change", value_name = "CHANGE")]
     changes: Vec<ConfigChange>,
     /// Let a running container stand still, so that its files fit each other
