@@ -337,3 +337,46 @@ fn a_name_of_an_address_is_the_container_s() {
     let RData::PTR(name) = &message.answers[0].data else { panic!("{message:?}") };
     assert_eq!(name.0.to_ascii(), "web.");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 4000, failure_persistence: None, ..Default::default() })]
+
+    /// A question with some of its bytes replaced, and cut or continued: nothing is told to strangers, and answers fit.
+    #[test]
+    fn any_packet_has_an_answer_that_fits_or_none(
+        kind in 0u16..=260,
+        name in "(web|www|store|nobody|berth|[a-z]{1,20})(\\.(berth|org|in-addr\\.arpa)){0,3}\\.",
+        edns in proptest::option::of(0u16..),
+        changes in proptest::collection::vec((0usize..200, proptest::prelude::any::<u8>()), 0..6),
+        more in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+        cut in 0usize..400,
+    ) {
+        let mut message = question(&name, RecordType::from(kind));
+        message.edns = edns.map(|payload| {
+            let mut edns = Edns::new();
+            edns.set_max_payload(payload);
+            edns
+        });
+        let mut packet = message.to_vec().unwrap();
+        packet.extend(more);
+        for (position, byte) in changes {
+            let position = position % packet.len();
+            packet[position] = byte;
+        }
+        packet.truncate(cut);
+        let known = known();
+        let mut out = Vec::new();
+        for source in [DB.1, GUARD.1, "192.0.2.1"] {
+            let asker = known.asker(None, source.parse().unwrap());
+            match Answerer::default().answer(&packet, asker, false, &mut out) {
+                Answer::Here => {
+                    assert!(out.len() <= 1232 && out[..2] == packet[..2] && out[2] & 0x80 != 0);
+                    assert!(asker.is_some() || out.len() <= packet.len());
+                    Message::from_vec(&out).unwrap();
+                }
+                Answer::Elsewhere(query) => assert!(source == DB.1 && query.end <= packet.len()),
+                Answer::Silence => assert!(packet.len() < 12 || packet[2] & 0x80 != 0),
+            }
+        }
+    }
+}
