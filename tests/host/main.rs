@@ -14,6 +14,7 @@ mod images;
 mod isolation;
 mod keeping;
 mod lifecycle;
+mod networks;
 mod properties;
 mod pull;
 mod queries;
