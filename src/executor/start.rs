@@ -238,8 +238,8 @@ fn set_up(
     }
     let filter = filter::program(&process).at("compile the seccomp filter")?;
     let init = plan.init.then(|| sealed::copy(Path::new(INIT))).transpose().at("prepare berth-init")?;
-    let place = given.place.as_ref();
-    let outside = Outside { plan, range, state, place, credentials: given.credentials.as_deref() };
+    let mut place = given.place;
+    let outside = Outside { plan, range, state, place: place.as_ref(), credentials: given.credentials.as_deref() };
     let handles = outside.open()?;
     let cargo = Cargo { process: process.clone(), filter, init, sockets: given.sockets };
     let newborn = give_birth(scope, plan, state, cargo, kind != Kind::Bare)?;
@@ -260,11 +260,11 @@ fn set_up(
     // Settings may be those of an interface; all else is done beside the links.
     let links_first = plan.steps.iter().any(|step| matches!(step, Step::Sysctls { .. }));
     if links_first {
-        connect(scope, place, &newborn)?;
+        connect(scope, place.as_mut(), &newborn)?;
     }
     newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
     if !links_first {
-        connect(scope, place, &newborn)?;
+        connect(scope, place.as_mut(), &newborn)?;
     }
     // While the other side sets itself up; a start never waits for machined before the payload runs.
     let registration = match kind {
@@ -279,7 +279,7 @@ fn set_up(
 }
 
 /// Before anything else has a thread: it enters the container's network namespace for a moment.
-fn connect(scope: &Scope, place: Option<&Place>, newborn: &Newborn) -> Result<(), Error> {
+fn connect(scope: &Scope, place: Option<&mut Place>, newborn: &Newborn) -> Result<(), Error> {
     let Some(place) = place else { return Ok(()) };
     let path = format!("/proc/{}/ns/net", newborn.pid.as_raw_nonzero());
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::attachment::{Attachment, Extra, Link};
 use super::error::{Context, Error};
+use super::firewall::{self, Loading};
 use super::interface_name::InterfaceName;
 use super::lease::Leases;
 use super::link::{self, Index, Peer, Upon};
@@ -15,7 +16,7 @@ use super::namespace::{self, within};
 use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
-use super::{bridge, firewall, mac, parent, raise};
+use super::{bridge, mac, parent, raise};
 use crate::Scope;
 use crate::config::{
     ContainerName, ContainerNetwork, Driver, ExtraInterface, ExtraInterfaceKind, IpvlanMode, MacAddress, Network,
@@ -27,6 +28,8 @@ pub struct Place {
     pub networks: Vec<Live>,
     name: ContainerName,
     interfaces: Vec<Interface>,
+    /// The rules, where they were missing. Nobody else changes any until they are there: the loader holds the lock.
+    loading: Option<Loading>,
 }
 
 /// One interface that is to be in the container.
@@ -58,7 +61,7 @@ impl Place {
         let container = name.machine();
         let networks: Vec<Network> =
             wanted.networks.iter().map(|network| Network::load(scope, network)).collect::<Result<_, _>>()?;
-        let _lock = Lock::take(scope)?;
+        let lock = Lock::take(scope)?;
         let ports = Ports::read(scope);
         let published = ports.choose(&container, &wanted.publish)?;
         let links = networks.iter().enumerate().map(|(number, network)| outline(&container, number, network)).collect();
@@ -72,7 +75,8 @@ impl Place {
         };
         note(&attachment)?;
         let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
-        let mut place = Place { attachment, networks: Vec::new(), name: name.clone(), interfaces: Vec::new() };
+        let mut place =
+            Place { attachment, networks: Vec::new(), name: name.clone(), interfaces: Vec::new(), loading: None };
         for (number, network) in networks.iter().enumerate() {
             let (live, index) = raise::ensure(scope, network, &mut socket)?;
             place.interfaces.push(Interface::on(network, index, &container, number));
@@ -90,6 +94,9 @@ impl Place {
                 .doing(|| format!("write {container}.json of network {}", live.name))?;
         }
         ports.take(&container, &place.attachment.published)?;
+        if place.networks.iter().any(Live::is_bridge) {
+            place.loading = firewall::begin(scope, &lock)?;
+        }
         Ok(place)
     }
 
@@ -172,12 +179,15 @@ impl Place {
     }
 
     /// Opens the firewall for it: from here on its ports are reached.
-    pub fn publish(&self, scope: &Scope) -> Result<(), Error> {
+    pub fn publish(&mut self, scope: &Scope) -> Result<(), Error> {
+        if let Some(loading) = self.loading.take() {
+            return loading.finish();
+        }
         if !self.networks.iter().any(Live::is_bridge) {
             return Ok(());
         }
-        let _lock = Lock::take(scope)?;
-        firewall::admit(scope, &self.networks, &self.attachment)
+        let lock = Lock::take(scope)?;
+        firewall::admit(scope, &lock, &self.networks, &self.attachment)
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::error::{Context, Error};
 use crate::Scope;
 
-pub struct Lock(#[allow(dead_code)] OwnedFd);
+pub struct Lock(OwnedFd);
 
 impl Lock {
     pub fn take(scope: &Scope) -> Result<Self, Error> {
@@ -25,5 +25,10 @@ impl Lock {
             }
         }
         Ok(Lock(file))
+    }
+
+    /// For another process: the lock is held until that has closed it, too.
+    pub fn share(&self) -> Result<OwnedFd, Error> {
+        self.0.try_clone().doing(|| "dup of the lock")
     }
 }

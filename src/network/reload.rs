@@ -30,7 +30,7 @@ fn repair(scope: &Scope, everything: bool) -> Result<Repairs, Error> {
     if !scope.network_states().exists() {
         return Ok(Repairs::new());
     }
-    let _lock = Lock::take(scope)?;
+    let lock = Lock::take(scope)?;
     let bridges: Vec<Live> = Live::all(scope).into_iter().filter(Live::is_bridge).collect();
     if bridges.is_empty() {
         return Ok(Repairs::new());
@@ -39,7 +39,7 @@ fn repair(scope: &Scope, everything: bool) -> Result<Repairs, Error> {
     let mut failures = restore_links(scope, &bridges, everything, &mut repairs)?;
     let intact = firewall::is_intact(&bridges);
     if everything || !intact {
-        failures.extend(firewall::rebuild(scope).err());
+        failures.extend(firewall::rebuild(scope, &lock).err());
     }
     if !intact {
         repairs.push(RULES.to_owned());

@@ -49,9 +49,10 @@ census() {
     find /sys/fs/cgroup -mindepth 1 -type d -printf 'cgroup %P\n' |
         grep -Ev '^cgroup (machine\.slice|(system\.slice/)?((system|user|dbus|modprobe|dev|sys|proc|run|tmp|init|bed)[^/]*))$'
     for interface in /sys/class/net/*; do echo "interface $interface"; done
+    ! [[ -x /usr/sbin/nft ]] || nft -s list ruleset | sed 's/^/rule /'
     find /run/berth /var/lib/berth /run/systemd/{nspawn-uid,machines,transient,system,system.control,incoming} /run/credentials \
         /tmp /var/tmp /dev/shm /dev/mqueue -mindepth 1 -maxdepth 4 ! -path /run/berth/state ! -path '/run/berth/state/containers' \
-        ! -path /run/berth/state/networks ! -path '*/systemd-private-*' ! -path '/run/credentials/systemd-*' \
+        ! -path /run/berth/state/networks ! -path /run/berth/state/networks/.lock ! -path '*/systemd-private-*' ! -path '/run/credentials/systemd-*' \
         ! -path '/var/lib/berth/layers/*/*' -printf 'file %p\n' 2>/dev/null
     find /run/systemd \( -path /run/systemd/generator -o -path /run/systemd/units \) -prune -o \( -name '*berth-run-*' -o -name '*container@*' \) -printf 'file %p\n'
     awk '$4 == "00010000" && NF > 7 { print "listening", $8 }' /proc/net/unix

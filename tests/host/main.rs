@@ -15,6 +15,7 @@ mod isolation;
 mod keeping;
 mod lifecycle;
 mod names;
+mod networks;
 mod properties;
 mod pull;
 mod queries;

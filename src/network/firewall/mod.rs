@@ -6,27 +6,35 @@
 
 mod batch;
 mod element;
+mod loading;
 mod ruleset;
 
 pub use element::{Element, Part};
-
-use std::io::Write;
-use std::process::{Command, Stdio};
+pub use loading::Loading;
 
 use rustix::io::Errno;
 
 use super::attachment::Attachment;
-use super::error::{Context, Error};
+use super::error::Error;
+use super::lock::Lock;
 use super::netlink::Refused;
 use super::state::Live;
 use crate::Scope;
 
+/// Begins to load the rules where they are missing, with everything that is noted so far.
+pub fn begin(scope: &Scope, lock: &Lock) -> Result<Option<Loading>, Error> {
+    match batch::rules() {
+        Ok(1..) => Ok(None),
+        _ => load(scope, lock).map(Some),
+    }
+}
+
 /// Sees to it that the rules are there, with a container's networks and ports.
-pub fn admit(scope: &Scope, networks: &[Live], attachment: &Attachment) -> Result<(), Error> {
+pub fn admit(scope: &Scope, lock: &Lock, networks: &[Live], attachment: &Attachment) -> Result<(), Error> {
     let mut elements: Vec<Element> = networks.iter().flat_map(element::of_network).collect();
     elements.extend(element::of_published(attachment));
     match batch::add(&elements) {
-        Err(Refused { errno: Errno::NOENT, .. }) => rebuild(scope),
+        Err(Refused { errno: Errno::NOENT, .. }) => rebuild(scope, lock),
         Err(refused) => Err(failure(refused)),
         Ok(()) => Ok(()),
     }
@@ -53,10 +61,14 @@ pub fn forget(scope: &Scope, network: &Live) -> Result<(), Error> {
 }
 
 /// Makes the table anew, in one transaction, as the files of the state have it.
-pub fn rebuild(scope: &Scope) -> Result<(), Error> {
+pub fn rebuild(scope: &Scope, lock: &Lock) -> Result<(), Error> {
+    load(scope, lock)?.finish()
+}
+
+fn load(scope: &Scope, lock: &Lock) -> Result<Loading, Error> {
     let mut elements: Vec<Element> = Live::all(scope).iter().flat_map(element::of_network).collect();
     elements.extend(Attachment::all(scope).iter().flat_map(element::of_published));
-    load(&ruleset::ruleset(&elements))
+    Loading::begin(&ruleset::ruleset(&elements), lock)
 }
 
 /// Whether every rule is there, and the bridges are known to them. Somebody who takes a single element out is not found out.
@@ -75,27 +87,4 @@ fn remove(elements: &[Element]) -> Result<(), Error> {
 
 fn failure(refused: Refused) -> Error {
     Error::Call { call: "change the elements of table inet berth".to_owned(), source: refused.errno }
-}
-
-fn load(text: &str) -> Result<(), Error> {
-    let mut nft = Command::new("nft")
-        .args(["-f", "-"])
-        .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .doing(|| "run nft, of the package nftables")?;
-    if let Some(mut input) = nft.stdin.take() {
-        // What it does not read, it complains about.
-        let _ = input.write_all(text.as_bytes());
-    }
-    let output = nft.wait_with_output().doing(|| "wait for nft")?;
-    match output.status.success() {
-        true => Ok(()),
-        false => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(Error::Rules(said.lines().next().unwrap_or("it failed and said nothing").to_owned()))
-        }
-    }
 }

@@ -166,6 +166,38 @@ fn a_start_from_an_image_killed_at_any_call_leaves_nothing() {
 
 #[test]
 #[ignore = "host ring: make check"]
+fn a_start_on_networks_killed_at_any_call_leaves_nothing() {
+    let mut random = Random::seeded();
+    let host = surveyed("killed-networks");
+    traced::prepare(&host);
+    host.write("/etc/berth/networks/second.toml", "internal = true");
+    host.run("ip link add spare type dummy").ok();
+    survey(&host);
+    let network = r#"
+[network]
+mode = "bridge"
+networks = ["default", "second"]
+publish = ["8080:80", "127.0.0.1:9000-9009:9000-9009/udp", "53"]
+[[network.interface]]
+type = "move"
+parent = "spare"
+[[network.interface]]
+type = "macvlan"
+parent = "spare2"
+vlan = 7
+"#;
+    host.run("ip link add spare2 type dummy; ip link set spare2 up").ok();
+    survey(&host);
+    let victim = host.declare_shell("victim", &format!("{VICTIM}{network}"), PATIENT);
+    host.run("systemctl daemon-reload").ok();
+    killed_at(&host, &Way { what: "networks", steady: false, ..DECLARED }, &mut random, 40);
+    drop(victim);
+    host.run("systemctl daemon-reload").ok();
+    nothing_is_left(&host);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
 fn a_transient_start_killed_at_any_call_leaves_nothing() {
     let mut random = Random::seeded();
     let host = surveyed("killed-run");

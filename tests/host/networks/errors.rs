@@ -1,0 +1,76 @@
+//! What cannot be, said in one line, and nothing left of the attempt.
+
+use super::{STATE, host, server, start};
+use crate::ring::{Declared, Host};
+
+#[track_caller]
+fn fails(container: &Declared, reason: &str) {
+    let host: &Host = container.host;
+    let before = host.run(STATE).ok();
+    host.run(&format!("systemctl start {} 2>&1", container.unit)).exits(1);
+    assert_eq!(container.show("StatusText"), reason);
+    assert_eq!(host.run(STATE).ok(), before);
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_taken_port_names_who_has_it() {
+    let host = host("taken");
+    let web = server(&host, "web", "mode = \"bridge\"\npublish = [\"8080:80\", \"192.0.2.1:9000-9009:9000-9009/udp\"]");
+    start(&web);
+    let on = |ports: &str| format!("mode = \"bridge\"\npublish = [{ports}]");
+    fails(&server(&host, "a", &on("\"8080:80\"")), "port 8080/tcp is taken by container web");
+    fails(&server(&host, "b", &on("\"127.0.0.1:8080:80\"")), "port 127.0.0.1:8080/tcp is taken by container web");
+    fails(&server(&host, "c", &on("\"9005:80/udp\"")), "port 9005/udp is taken by container web");
+    // Of another protocol, or at another address.
+    let other = server(&host, "other", &on("\"8080:80/udp\", \"127.0.0.1:9005:80/udp\""));
+    start(&other);
+    host.run("setsid socat TCP-LISTEN:7000,bind=127.0.0.1,fork PIPE </dev/null >/dev/null 2>&1 & sleep 0.5").ok();
+    let number = host.run("pgrep -f TCP-LISTEN:7000").ok();
+    fails(&server(&host, "d", &on("\"7000:80\"")), &format!("port 7000/tcp is taken by socat (process {number})"));
+    fails(
+        &server(&host, "e", &on("\"203.0.113.9:7001:80\"")),
+        "publish 203.0.113.9:7001/tcp: the host has no address 203.0.113.9",
+    );
+    web.stop();
+    start(&server(&host, "a2", &on("\"8080:80\"")));
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn addresses_that_cannot_be_had_are_said_to_be_so() {
+    let host = host("addresses");
+    host.write("/etc/berth/networks/over.toml", "subnets = [\"192.0.2.128/25\"]");
+    host.write("/etc/berth/networks/small.toml", "subnets = [\"10.70.0.0/30\"]");
+    let on = |network: &str, rest: &str| format!("mode = \"bridge\"\nnetworks = [\"{network}\"]\n{rest}");
+    fails(
+        &server(&host, "a", &on("over", "")),
+        "network over: its subnet 192.0.2.128/25 overlaps the host's route to 192.0.2.0/24 by out",
+    );
+    let only = server(&host, "only", &on("small", ""));
+    start(&only);
+    fails(&server(&host, "b", &on("small", "")), "network small has no free address left in 10.70.0.0/30");
+    fails(
+        &server(&host, "c", &on("small", "ip = [\"10.70.0.2\"]")),
+        "address 10.70.0.2 of network small is container only's",
+    );
+    fails(
+        &server(&host, "d", &on("small", "ip = [\"10.70.0.1\"]")),
+        "address 10.70.0.1 of network small is the host's",
+    );
+    fails(
+        &server(&host, "e", &on("small", "ip = [\"10.71.0.1\"]")),
+        "address 10.71.0.1 is of none of the container's networks: 10.70.0.0/30",
+    );
+    host.run("ip link add berth-mine type dummy").ok();
+    host.write("/etc/berth/networks/mine.toml", "");
+    fails(
+        &server(&host, "f", &on("mine", "")),
+        "berth-mine of the host is not berth's: rename it, or set interface for network mine",
+    );
+    // The next subnet is taken where the first one is somebody's.
+    host.run("ip route add 10.88.0.0/14 dev out").ok();
+    let next = server(&host, "next", "mode = \"bridge\"");
+    start(&next);
+    assert!(super::address(&next, false).starts_with("10.92.0."), "{}", super::address(&next, false));
+}
