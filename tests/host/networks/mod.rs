@@ -31,7 +31,7 @@ socat UDP6-RECVFROM:$port,fork,reuseaddr,ipv6only=0 SYSTEM:'echo $name sees $SOC
 wait";
 
 /// As socat prints an address of IPv4 that comes to a socket of IPv6, and one of IPv6.
-const GATEWAY: &str = "10.88.0.1";
+const GATEWAY: &str = "10.86.0.1";
 
 fn host(purpose: &str) -> Host {
     let host = Host::boot(purpose);

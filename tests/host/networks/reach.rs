@@ -32,7 +32,7 @@ fn published_ports_are_reached_from_everywhere_and_outside_sources_are_kept() {
         assert!(refused.contains("refused"), "{elsewhere}: {refused}");
     }
     // From outside, published ports alone.
-    host.run("ip -n far route add 10.88.0.0/16 via 192.0.2.1").ok();
+    host.run("ip -n far route add 10.86.0.0/16 via 192.0.2.1").ok();
     let direct = ask(&host, FAR, &format!("TCP:{}:80", address(&web, false)));
     assert!(!direct.contains("sees"), "{direct}");
     let listed = host.run("berthctl list --no-legend").ok();
@@ -44,10 +44,10 @@ fn published_ports_are_reached_from_everywhere_and_outside_sources_are_kept() {
 fn containers_reach_each_other_the_host_and_the_outside_as_the_host() {
     let host = host("siblings");
     let web = server(&host, "web", "mode = \"bridge\"");
-    let db = server(&host, "db", "mode = \"bridge\"\nip = [\"10.88.7.7\"]\nmac = \"02:00:00:00:00:07\"");
+    let db = server(&host, "db", "mode = \"bridge\"\nip = [\"10.86.7.7\"]\nmac = \"02:00:00:00:00:07\"");
     start(&web);
     start(&db);
-    assert_eq!(address(&db, false), "10.88.7.7");
+    assert_eq!(address(&db, false), "10.86.7.7");
     host.run("berthctl exec db -- ip -o link show eth0 | grep -q 02:00:00:00:00:07").ok();
     for six in [false, true] {
         let (from, to) = (address(&web, six), address(&db, six));
@@ -68,7 +68,7 @@ fn containers_reach_each_other_the_host_and_the_outside_as_the_host() {
     assert_eq!(ask(&host, &inside(&web), "TCP:192.0.2.1:98"), own);
     let hosts = host.run("berthctl exec web -- cat /etc/hosts /etc/resolv.conf").ok();
     assert!(
-        hosts.contains(&format!("{} web", address(&web, false))) && hosts.contains("nameserver 10.88.0.1"),
+        hosts.contains(&format!("{} web", address(&web, false))) && hosts.contains("nameserver 10.86.0.1"),
         "{hosts}"
     );
 }
@@ -85,7 +85,7 @@ fn what_listens_at_the_hosts_loopback_is_out_of_reach() {
     let network = format!("nsenter -n -t {}", web.show("MainPID"));
     host.run(&format!(
         "{network} sh -c 'echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet; ip addr flush dev lo; \
-            ip route add 127.0.0.1 via 10.88.0.1 dev eth0 src {}'",
+            ip route add 127.0.0.1 via 10.86.0.1 dev eth0 src {}'",
         address(&web, false)
     ))
     .ok();

@@ -10,7 +10,7 @@ fn flushed_rules_and_a_deleted_bridge_are_made_again_within_ten_seconds() {
     let web = server(&host, "web", "mode = \"bridge\"\npublish = [\"8080:80\"]");
     start(&web);
     let reached = || match (ask(&host, FAR, "TCP:192.0.2.1:8080"), ask(&host, "", "TCP:127.0.0.1:8080")) {
-        (far, own) if far == "web sees 192.0.2.2" && own == "web sees 10.88.0.1" => Ok(()),
+        (far, own) if far == "web sees 192.0.2.2" && own == "web sees 10.86.0.1" => Ok(()),
         other => Err(format!("{other:?}")),
     };
     eventually(reached);
@@ -55,7 +55,7 @@ fn network_reload_says_what_it_made_again_and_check_what_is_missing() {
     }
     let repaired = host.run("berthctl network reload").ok();
     assert_eq!(repaired.lines().count(), 3, "{repaired}");
-    assert_eq!(ask(&host, "", "TCP:127.0.0.1:8080"), "web sees 10.88.0.1");
+    assert_eq!(ask(&host, "", "TCP:127.0.0.1:8080"), "web sees 10.86.0.1");
     assert_eq!(host.run("berthctl network reload; berthctl network check --no-legend").ok(), "");
     host.run("nft add table ip filter; nft 'add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'").ok();
     let obstacle = host.run("berthctl network check --no-legend").exits(1);
