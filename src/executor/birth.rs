@@ -79,7 +79,13 @@ fn join(scope: &Scope, kind: Namespace, other: &str) -> Result<(), StepError> {
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .call(|| "prctl(PR_SET_DUMPABLE)")?;
     rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), None)
-        .call(|| format!("setns({path})"))
+        .call(|| format!("setns({path})"))?;
+    if kind == Namespace::Network {
+        // Whose root is another's may bind no port below 1024 there, whatever it is allowed elsewhere.
+        let path = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+        std::fs::write(path, "0").call(|| format!("write 0 to {path}"))?;
+    }
+    Ok(())
 }
 
 /// A file such as ip-netns(8) makes.

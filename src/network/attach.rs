@@ -83,8 +83,8 @@ impl Place {
             place.networks.push(live);
         }
         place.choose_addresses(scope, wanted, &networks)?;
-        for (extra, interface) in place.attachment.extra.iter().zip(&wanted.interfaces) {
-            place.interfaces.push(Interface::beside(extra, interface, &container, &mut socket)?);
+        for number in 0..wanted.interfaces.len() {
+            place.interfaces.push(Interface::beside(&container, &wanted.interfaces, number, &mut socket)?);
         }
         note(&place.attachment)?;
         for (link, live) in place.attachment.links.iter().zip(&place.networks) {
@@ -201,7 +201,8 @@ impl Interface {
         Interface { name: inner(number), mac: None, mtu: network.mtu, kind }
     }
 
-    fn beside(extra: &Extra, wanted: &ExtraInterface, container: &str, socket: &mut Socket) -> Result<Self, Error> {
+    fn beside(container: &str, all: &[ExtraInterface], number: usize, socket: &mut Socket) -> Result<Self, Error> {
+        let wanted = &all[number];
         let kind = match &wanted.kind {
             ExtraInterfaceKind::Move { interface } => Kind::Moved { interface: interface.clone() },
             ExtraInterfaceKind::Macvlan { parent, mode } => {
@@ -211,13 +212,11 @@ impl Interface {
                 Kind::Upon { parent: parent::ensure(parent, socket)?, kind: Upon::Ipvlan(*mode) }
             }
             ExtraInterfaceKind::Veth { .. } => {
-                let name = extra.host_interface.clone().unwrap_or_default();
-                let made = (0..=name.len()).map(|number| InterfaceName::of_pair(container, number));
-                let host = made.into_iter().find(|made| made.name == name);
-                Kind::Pair { host: host.unwrap_or(InterfaceName { name, full: None }), bridge: None }
+                let host = pair(container, all, number).ok_or_else(|| Error::NoInterface(String::new()))?;
+                Kind::Pair { host, bridge: None }
             }
         };
-        Ok(Interface { name: extra.interface.clone(), mac: None, mtu: None, kind })
+        Ok(Interface { name: wanted.inner_name().to_owned(), mac: None, mtu: None, kind })
     }
 
     fn make(&self, socket: &mut Socket, namespace: BorrowedFd<'_>) -> Result<(), Error> {
@@ -259,20 +258,24 @@ fn outline(container: &str, number: usize, network: &Network) -> Link {
 }
 
 fn extras(container: &str, wanted: &[ExtraInterface]) -> Vec<Extra> {
-    let mut pairs = 0..;
-    let mut next = || InterfaceName::of_pair(container, pairs.next().unwrap_or_default()).name;
-    let extra = |interface: &ExtraInterface| Extra {
+    let extra = |(number, interface): (usize, &ExtraInterface)| Extra {
         interface: interface.inner_name().to_owned(),
-        host_interface: match &interface.kind {
-            ExtraInterfaceKind::Veth { host } => Some(host.clone().unwrap_or_else(&mut next)),
-            _ => None,
-        },
+        host_interface: pair(container, wanted, number).map(|name| name.name),
         moved: match &interface.kind {
             ExtraInterfaceKind::Move { interface } => Some(interface.clone()),
             _ => None,
         },
     };
-    wanted.iter().map(extra).collect()
+    wanted.iter().enumerate().map(extra).collect()
+}
+
+/// The host's end of a pair: as the file says, or made of the container's name and of how many pairs come before.
+fn pair(container: &str, wanted: &[ExtraInterface], number: usize) -> Option<InterfaceName> {
+    let is_pair = |interface: &&ExtraInterface| matches!(interface.kind, ExtraInterfaceKind::Veth { .. });
+    match &wanted.get(number).filter(is_pair)?.kind {
+        ExtraInterfaceKind::Veth { host: Some(host) } => Some(InterfaceName { name: host.clone(), full: None }),
+        _ => Some(InterfaceName::of_pair(container, wanted[..number].iter().filter(is_pair).count())),
+    }
 }
 
 fn parent_of(interface: &ExtraInterface) -> Option<&crate::config::Parent> {

@@ -53,6 +53,8 @@ pub fn prepare_forwarding(live: &Live) -> Result<(), Error> {
         set("ipv4/ip_forward", "1")?;
     }
     if has(IpAddr::is_ipv6) {
+        // Where it is off for interfaces of the host's by default.
+        set(&format!("ipv6/conf/{name}/disable_ipv6"), "0")?;
         set(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
         set(&format!("ipv6/conf/{name}/accept_dad"), "0")?;
         keep_advertisements();

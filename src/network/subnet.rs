@@ -66,12 +66,17 @@ pub fn choose(network: &Network, interface: &str, routes: &[Route], up: &[Live])
         let subnet = candidates(&network.name).find(free).ok_or_else(|| none("IPv4"))?;
         chosen.push(picked(subnet));
     }
-    if network.ipv6 && !network.subnets.iter().any(|said| matches!(said.subnet, IpNet::V6(_))) {
+    if network.ipv6 && has_ipv6() && !network.subnets.iter().any(|said| matches!(said.subnet, IpNet::V6(_))) {
         let identity = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
         let subnet = local_candidates(&network.name, identity.trim()).find(free).ok_or_else(|| none("IPv6"))?;
         chosen.push(picked(subnet));
     }
     Ok(chosen)
+}
+
+/// A kernel that was told to do without it has none of its files.
+fn has_ipv6() -> bool {
+    std::path::Path::new("/proc/net/if_inet6").exists()
 }
 
 fn picked(subnet: IpNet) -> LiveSubnet {

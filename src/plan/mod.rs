@@ -38,7 +38,7 @@ pub struct Plan {
     /// A network namespace that somebody else made, to join.
     pub network_namespace: Option<PathBuf>,
     /// What it is to have of networks, where it has its own place on them.
-    #[serde(skip)]
+    #[serde(serialize_with = "step::as_wiring")]
     pub network: Option<ContainerNetwork>,
     pub steps: Vec<Step>,
     pub process: Process,

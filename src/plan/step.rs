@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use crate::config::ContainerNetwork;
+
 /// In the order of a plan, each step is prepared on the host side (what needs the host's privileges or paths) and
 /// then placed from inside the container's own namespaces.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -202,4 +204,19 @@ pub(super) fn as_text<S: Serializer>(value: &impl std::fmt::Display, out: S) -> 
 
 pub(super) fn as_debug<S: Serializer>(value: &[crate::config::EnvironmentFile], out: S) -> Result<S::Ok, S::Error> {
     out.collect_seq(value.iter().map(|file| format!("{}{}", if file.optional { "-" } else { "" }, file.path.display())))
+}
+
+pub(super) fn as_wiring<S: Serializer>(network: &Option<ContainerNetwork>, out: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Wiring {
+        networks: Vec<String>,
+        publish: Vec<String>,
+        interfaces: Vec<String>,
+    }
+    let wiring = network.as_ref().map(|network| Wiring {
+        networks: network.networks.iter().map(ToString::to_string).collect(),
+        publish: network.publish.iter().map(ToString::to_string).collect(),
+        interfaces: network.interfaces.iter().map(|interface| interface.inner_name().to_owned()).collect(),
+    });
+    wiring.serialize(out)
 }

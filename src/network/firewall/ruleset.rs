@@ -98,3 +98,51 @@ pub fn ruleset(elements: &[Element]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::attachment::{Attachment, Published};
+    use crate::network::firewall::element::{of_network, of_published};
+    use crate::network::state::{Live, LiveSubnet};
+
+    #[test]
+    fn each_port_is_one_element_and_a_network_is_known_by_its_bridge() {
+        let network = Live {
+            name: "default".to_owned(),
+            driver: Live::BRIDGE.to_owned(),
+            interface: "berth-default".to_owned(),
+            subnets: vec![LiveSubnet { subnet: "10.88.0.0/16".parse().unwrap(), gateway: "10.88.0.1".parse().ok() }],
+            internal: false,
+            isolate: true,
+            dns: false,
+            mtu: None,
+        };
+        let published = |address: Option<&str>, host, container, count| Published {
+            protocol: "udp".to_owned(),
+            address: address.map(|address| address.parse().unwrap()),
+            host,
+            container,
+            count,
+        };
+        let attachment = Attachment {
+            published: vec![published(None, 5000, 6000, 2), published(Some("2001:db8::1"), 53, 53, 1)],
+            targets: vec!["10.88.0.7".parse().unwrap(), "fd00::7".parse().unwrap()],
+            ..Attachment::default()
+        };
+        let mut elements = of_network(&network);
+        elements.extend(of_published(&attachment));
+        let text = ruleset(&elements);
+        for line in [
+            "add element inet berth back4 { \"berth-default\" . 10.88.0.0-10.88.255.255 }",
+            "add element inet berth isolated { \"berth-default\" }",
+            "add element inet berth translated { \"berth-default\" }",
+            "add element inet berth published4-any { 17 . 5000 : 10.88.0.7 . 6000, 17 . 5001 : 10.88.0.7 . 6001 }",
+            "add element inet berth published6 { 17 . 2001:db8::1 . 53 : fd00::7 . 53 }",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("element inet berth named") && !text.contains("element inet berth published4 "));
+        assert_eq!(count(), text.lines().filter(|line| line.starts_with("\t\t") && !line.contains("policy")).count());
+    }
+}

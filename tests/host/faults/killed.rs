@@ -171,8 +171,6 @@ fn a_start_on_networks_killed_at_any_call_leaves_nothing() {
     let host = surveyed("killed-networks");
     traced::prepare(&host);
     host.write("/etc/berth/networks/second.toml", "internal = true");
-    host.run("ip link add spare type dummy").ok();
-    survey(&host);
     let network = r#"
 [network]
 mode = "bridge"
@@ -183,10 +181,9 @@ type = "move"
 parent = "spare"
 [[network.interface]]
 type = "macvlan"
-parent = "spare2"
-vlan = 7
+parent = "spare-end"
 "#;
-    host.run("ip link add spare2 type dummy; ip link set spare2 up").ok();
+    host.run("ip link add spare type veth peer name spare-end; ip link set spare-end up").ok();
     survey(&host);
     let victim = host.declare_shell("victim", &format!("{VICTIM}{network}"), PATIENT);
     host.run("systemctl daemon-reload").ok();

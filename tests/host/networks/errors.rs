@@ -26,7 +26,7 @@ fn a_taken_port_names_who_has_it() {
     let other = server(&host, "other", &on("\"8080:80/udp\", \"127.0.0.1:9005:80/udp\""));
     start(&other);
     host.run("setsid socat TCP-LISTEN:7000,bind=127.0.0.1,fork PIPE </dev/null >/dev/null 2>&1 & sleep 0.5").ok();
-    let number = host.run("pgrep -f TCP-LISTEN:7000").ok();
+    let number = host.run("pgrep -x socat --newest").ok();
     fails(&server(&host, "d", &on("\"7000:80\"")), &format!("port 7000/tcp is taken by socat (process {number})"));
     fails(
         &server(&host, "e", &on("\"203.0.113.9:7001:80\"")),
@@ -62,7 +62,7 @@ fn addresses_that_cannot_be_had_are_said_to_be_so() {
         &server(&host, "e", &on("small", "ip = [\"10.71.0.1\"]")),
         "address 10.71.0.1 is of none of the container's networks: 10.70.0.0/30",
     );
-    host.run("ip link add berth-mine type dummy").ok();
+    host.run("ip link add berth-mine type veth peer name whatever").ok();
     host.write("/etc/berth/networks/mine.toml", "");
     fails(
         &server(&host, "f", &on("mine", "")),

@@ -60,11 +60,12 @@ fn start(container: &Declared) {
 
 /// What a client is answered: `from` is a prefix of its command, `to` an address of socat's.
 fn ask(host: &Host, from: &str, to: &str) -> String {
-    let client = match to.starts_with("UDP") {
-        true => format!("{from} socat -T 2 -t 2 - {to}"),
-        false => format!("{from} socat -T 2 -t 2 - {to},connect-timeout=2"),
+    // A server that is done closes a connection at which something unread waits with a reset.
+    let script = match to.starts_with("UDP") {
+        true => format!("echo | timeout 5 {from} socat -T 2 -t 2 - {to} 2>&1 | head -n 1"),
+        false => format!("timeout 5 {from} socat -T 2 -t 2 - {to},connect-timeout=2 </dev/null 2>&1 | head -n 1"),
     };
-    let said = host.run(&format!("echo | timeout 5 {client} 2>&1 | head -n 1")).stdout;
+    let said = host.run(&script).stdout;
     plain(said.trim_end())
 }
 
@@ -85,7 +86,7 @@ const FAR: &str = "ip netns exec far";
 
 /// Its address on its first network: of IPv4, or of IPv6.
 fn address(container: &Declared, six: bool) -> String {
-    let listed = container.host.run(&format!("berthctl list --output=json")).ok();
+    let listed = container.host.run("berthctl list --output=json").ok();
     let rows: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let row = rows.as_array().unwrap().iter().find(|row| row["name"] == *container.name).unwrap();
     let addresses = row["addresses"].as_array().unwrap().iter().map(|address| address.as_str().unwrap().to_owned());

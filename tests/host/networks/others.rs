@@ -16,7 +16,8 @@ table ip nat {
 	chain DOCKER { tcp dport 9999 counter dnat to 172.17.0.2:80; }
 }
 table inet netavark {
-	map dnat { type inet_service : ipv4_addr; elements = { 9998 : 10.91.0.2 } }
+	map published { type inet_service : ipv4_addr
+		elements = { 9998 : 10.91.0.2 } }
 	chain POSTROUTING { type nat hook postrouting priority srcnat; policy accept; ip saddr 10.91.0.0/24 masquerade; }
 }
 table ip libvirt_network {
