@@ -1,6 +1,6 @@
 //! Many at once, many in turn, and two that want the same name.
 
-use super::{CENSUS, PATIENT, counts, nothing_is_left, run, say, surveyed};
+use super::{ALONE, CENSUS, PATIENT, counts, nothing_is_left, run, say, surveyed};
 use crate::ring::{BUSYBOX, Host};
 
 /// Two starts at once: exactly one wins, the loser names it, and the winner is unharmed by the loser's end.
@@ -43,10 +43,10 @@ const MARKED: &str = "echo mine >/mark; trap 'exit 0' TERM; while :; do sleep 10
 #[ignore = "host ring: make check"]
 fn of_a_declared_and_a_transient_start_of_one_name_one_wins_and_the_other_names_it() {
     let host = surveyed("race-both");
-    let twin = host.declare_shell("twin", "", MARKED);
+    let twin = host.declare_shell("twin", ALONE, MARKED);
     host.run("systemctl daemon-reload").ok();
     let declared = "systemctl start container@twin";
-    let transient = format!("berthctl run -d --name twin --rootfs {BUSYBOX} -- sh -c \"{MARKED}\"");
+    let transient = format!("berthctl run --network private -d --name twin --rootfs {BUSYBOX} -- sh -c \"{MARKED}\"");
     for turn in 0..counts(200, 15) {
         // Whoever is first by a little.
         let later = |command: &str| format!("sleep 0.0{}; {command}", turn % 10);
@@ -66,9 +66,9 @@ fn of_two_transient_starts_of_one_name_one_wins_and_the_other_names_it() {
     for turn in 0..counts(200, 15) {
         let script = format!(
             r#"
-(berthctl run -d --name twin --rootfs {BUSYBOX} -- sh -c "{MARKED}") >/run/one 2>&1 & one=$!
+(berthctl run --network private -d --name twin --rootfs {BUSYBOX} -- sh -c "{MARKED}") >/run/one 2>&1 & one=$!
 sleep 0.0{later}
-(berthctl run -d --name twin --rootfs {BUSYBOX} -- sh -c "{MARKED}") >/run/other 2>&1 & other=$!
+(berthctl run --network private -d --name twin --rootfs {BUSYBOX} -- sh -c "{MARKED}") >/run/other 2>&1 & other=$!
 wait $one; first=$?; wait $other; second=$?
 [[ $((first == 0)) != $((second == 0)) ]] || {{ echo "exit codes $first and $second"; cat /run/one /run/other; exit 1; }}
 grep -hq "twin is already running as berth-run-twin.service" /run/one /run/other || {{ cat /run/one /run/other; exit 1; }}
@@ -88,7 +88,7 @@ stopped berth-run-twin.service"#,
 #[ignore = "host ring: make check"]
 fn two_starts_of_a_declared_one_are_one_start() {
     let host = surveyed("race-declared");
-    let twin = host.declare_shell("twin", "", MARKED);
+    let twin = host.declare_shell("twin", ALONE, MARKED);
     for _ in 0..counts(100, 10) {
         let script = "systemctl start container@twin & one=$!; berthctl start twin 2>/run/said & other=$!
             wait $one || exit 1; wait $other || { cat /run/said; exit 1; }
@@ -134,7 +134,7 @@ settled() {
 #[ignore = "host ring: make check"]
 fn start_and_stop_in_turn_bring_every_count_back_to_where_it_was() {
     let host = surveyed("cycles");
-    let _cycled = host.declare_shell("cycled", "[unit]\nStartLimitIntervalSec = 0\n", PATIENT);
+    let _cycled = host.declare_shell("cycled", &format!("{ALONE}[unit]\nStartLimitIntervalSec = 0\n"), PATIENT);
     host.run("systemctl daemon-reload").ok();
     let cycle = "systemctl start container@cycled && stopped container@cycled || exit 1";
     let noted = "systemctl start container@cycled

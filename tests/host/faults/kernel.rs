@@ -136,7 +136,8 @@ fn layers_are_given_as_one_option_where_the_kernel_takes_no_more() {
     traced::prepare(&host);
     super::verbs::write_image(&host);
     host.run("berthctl image import /srv/image.tar five").ok();
-    let layered = host.declare("layered", "image = \"five\"\ncommand = [\"cat\", \"/etc/release\"]\n");
+    let layered = host
+        .declare("layered", "image = \"five\"\ncommand = [\"cat\", \"/etc/release\"]\n[network]\nmode = \"private\"\n");
     // strace cannot tell one fsconfig from another: the fifth of the container's own process is the first `lowerdir+`,
     // and the executor makes four.
     traced::run(
@@ -190,7 +191,7 @@ fn exec_does_without_a_call_or_tells_it_by_name_and_runs_nothing() {
 fn run_does_without_the_calls_it_can_do_without() {
     let host = surveyed("enosys-run");
     for refusal in [("getrandom", "ENOSYS"), ("epoll_pwait2", "ENOSYS")] {
-        let command = format!("berthctl run --name mayfly --rootfs {BUSYBOX} -- echo ran");
+        let command = format!("berthctl run --network private --name mayfly --rootfs {BUSYBOX} -- echo ran");
         let (code, said) = refused(&host, refusal, &command);
         assert!(code == Some(0) && said.contains("ran"), "{said}");
         super::run(&host, "unchanged /run/census");

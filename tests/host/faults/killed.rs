@@ -2,7 +2,7 @@
 
 use super::traced::{self, Call, KILLING, TOUCHING};
 use super::verbs::write_image;
-use super::{PATIENT, Random, VICTIM, nothing_is_left, say, survey, surveyed};
+use super::{ALONE, PATIENT, Random, VICTIM, nothing_is_left, say, survey, surveyed};
 use crate::ring::{BUSYBOX, Host, toml};
 
 /// One way to a start. In its scripts `$step` is the number of the call.
@@ -171,8 +171,7 @@ fn a_start_on_networks_killed_at_any_call_leaves_nothing() {
     let host = surveyed("killed-networks");
     traced::prepare(&host);
     host.write("/etc/berth/networks/second.toml", "internal = true");
-    let network = r#"
-[network]
+    let network = r#"[network]
 mode = "bridge"
 networks = ["default", "second"]
 publish = ["8080:80", "127.0.0.1:9000-9009:9000-9009/udp", "53"]
@@ -185,7 +184,7 @@ parent = "spare-end"
 "#;
     host.run("ip link add spare type veth peer name spare-end; ip link set spare-end up").ok();
     survey(&host);
-    let victim = host.declare_shell("victim", &format!("{VICTIM}{network}"), PATIENT);
+    let victim = host.declare_shell("victim", &VICTIM.replace(ALONE, network), PATIENT);
     host.run("systemctl daemon-reload").ok();
     killed_at(&host, &Way { what: "networks", steady: false, ..DECLARED }, &mut random, 40);
     drop(victim);
@@ -200,15 +199,19 @@ fn a_transient_start_killed_at_any_call_leaves_nothing() {
     let host = surveyed("killed-run");
     traced::prepare(&host);
     let unit = "berth-run-mayfly.service";
-    let detached = format!("berthctl run -d --name mayfly --rootfs {BUSYBOX} -- sh -c \"{PATIENT}\" >/run/said 2>&1");
+    let detached = format!(
+        "berthctl run --network private -d --name mayfly --rootfs {BUSYBOX} -- sh -c \"{PATIENT}\" >/run/said 2>&1"
+    );
     let way = Way { what: "detached", unit, start: &detached, steady: true };
     killed_at(&host, &way, &mut random, 12);
     // With a terminal, which needs somebody at it.
     let tty = format!(
-        "script -qec 'timeout --foreground 60 berthctl run -t --name mayfly --rootfs {BUSYBOX} -- true' /dev/null >/run/said 2>&1"
+        "script -qec 'timeout --foreground 60 berthctl run --network private -t --name mayfly --rootfs {BUSYBOX} -- true' /dev/null >/run/said 2>&1"
     );
     killed_at(&host, &Way { what: "terminal", unit, start: &tty, steady: true }, &mut random, 12);
-    let scope = format!("timeout 90 berthctl run --scope --name mayfly --rootfs {BUSYBOX} -- true >/run/said 2>&1");
+    let scope = format!(
+        "timeout 90 berthctl run --network private --scope --name mayfly --rootfs {BUSYBOX} -- true >/run/said 2>&1"
+    );
     let way = Way { what: "scope", unit: "berth-run-mayfly.scope", start: &scope, steady: false };
     killed_at(&host, &way, &mut random, 12);
     nothing_is_left(&host);

@@ -50,7 +50,7 @@ const CLEARED: &str = r#"
     done
     # A young reservation is left alone: it may be of one that is just about to have its unit.
     [[ ! -d /run/berth/state/containers/mayfly ]] || touch -d '10 minutes ago' /run/berth/state/containers/mayfly
-    timeout 60 berthctl run --name another --rootfs /srv/busybox -- true || exit 1
+    timeout 60 berthctl run --network private --name another --rootfs /srv/busybox -- true || exit 1
 "#;
 
 #[test]
@@ -58,10 +58,10 @@ const CLEARED: &str = r#"
 fn berthctl_run_killed_at_any_call_leaves_nothing_once_another_runs() {
     let mut random = Random::seeded();
     let host = surveyed("run-killed");
-    let detached = format!("berthctl run -d --name mayfly --rootfs {BUSYBOX} -- sleep 1000");
+    let detached = format!("berthctl run --network private -d --name mayfly --rootfs {BUSYBOX} -- sleep 1000");
     killed_at(&host, &detached, "", CLEARED, &mut random, 12);
     // In the foreground it has threads.
-    let foreground = format!("berthctl run --name mayfly --rootfs {BUSYBOX} -- true");
+    let foreground = format!("berthctl run --network private --name mayfly --rootfs {BUSYBOX} -- true");
     killed_at(&host, &foreground, "-f", CLEARED, &mut random, 12);
     nothing_is_left(&host);
 }
@@ -71,7 +71,7 @@ fn berthctl_run_killed_at_any_call_leaves_nothing_once_another_runs() {
 fn berthctl_run_with_a_scope_killed_at_any_call_leaves_nothing_once_another_runs() {
     let mut random = Random::seeded();
     let host = surveyed("scope-killed");
-    let command = format!("berthctl run --scope --name mayfly --rootfs {BUSYBOX} -- true");
+    let command = format!("berthctl run --network private --scope --name mayfly --rootfs {BUSYBOX} -- true");
     killed_at(&host, &command, "", CLEARED, &mut random, 15);
     nothing_is_left(&host);
 }
@@ -149,8 +149,8 @@ fn an_import_killed_at_any_moment_leaves_what_the_next_one_clears_up() {
             sleep {}.{:03}; kill -9 $command 2>/dev/null; wait $command 2>/dev/null; code=$?
             berthctl image list >/dev/null || exit 1
             # Named or not there at all: what is named runs.
-            if berthctl image list | grep -q five; then berthctl run five true || exit 1; fi
-            berthctl image import /srv/image.tar five >/dev/null && berthctl run five cat /etc/release || exit 1
+            if berthctl image list | grep -q five; then berthctl run --network private five true || exit 1; fi
+            berthctl image import /srv/image.tar five >/dev/null && berthctl run --network private five cat /etc/release || exit 1
             berthctl image remove five >/dev/null && berthctl image list | grep -c five
             # What the killed one had finished has served the next, or waits for it until the garbage is collected.
             berthctl image gc --all -q >/dev/null
