@@ -1,12 +1,14 @@
-//! recvmmsg(2) and sendmmsg(2) on an IPv6 socket that takes IPv4 as well, with the address and the interface of this host
-//! that each packet came to (ipv6(7), `IPV6_RECVPKTINFO`). The calls are made directly: musl's sendmmsg sends one by one.
+//! recvmmsg(2) and sendmmsg(2) on a socket of IPv6 that takes IPv4 as well, or of IPv4 alone where the kernel has no other,
+//! with the address and the interface of this host that each packet came to (ip(7), ipv6(7)). The calls are made directly:
+//! musl's sendmmsg sends one by one.
 
 use std::mem::{size_of, zeroed};
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::null_mut;
 
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, getsockname};
 
 use super::check;
 
@@ -15,7 +17,12 @@ pub const BATCH: usize = 32;
 /// What is longer is cut off.
 pub const LONGEST: usize = 4096;
 
-const INFORMATION: usize = size_of::<libc::in6_pktinfo>();
+/// What a socket is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    Both,
+}
 
 /// Which way a packet came, and an answer to it goes back. IPv4 addresses are mapped ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,30 +34,53 @@ pub struct Way {
     pub interface: u32,
 }
 
-/// Room for ancillary data, aligned as its header must be. One `in6_pktinfo` needs 40 bytes of it.
+/// Room for ancillary data, aligned as its header must be. One `in6_pktinfo` needs 40 bytes of it, an `in_pktinfo` 32.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; 128]);
 
 const EMPTY: Control = Control([0; 128]);
 
+/// What one call reads or writes beside the packets themselves. The headers point into the rest.
+struct Call {
+    headers: [libc::mmsghdr; BATCH],
+    vectors: [libc::iovec; BATCH],
+    peers: [libc::sockaddr_storage; BATCH],
+    controls: [Control; BATCH],
+}
+
+impl Call {
+    fn new() -> Self {
+        // SAFETY: these are plain C structures, for which all zeros is valid.
+        let (headers, vectors, peers) = unsafe { (zeroed(), zeroed(), zeroed()) };
+        Call { headers, vectors, peers, controls: [EMPTY; BATCH] }
+    }
+
+    /// Points a header at a packet, and at the room for its address and ancillary data. Do not move the call afterwards.
+    fn point(&mut self, number: usize, packet: &mut [u8]) -> &mut libc::msghdr {
+        self.vectors[number] = libc::iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: packet.len() };
+        let header = &mut self.headers[number].msg_hdr;
+        header.msg_name = (&raw mut self.peers[number]).cast();
+        header.msg_namelen = size_of::<libc::sockaddr_storage>() as _;
+        header.msg_iov = &raw mut self.vectors[number];
+        header.msg_iovlen = 1;
+        header.msg_control = (&raw mut self.controls[number]).cast();
+        header.msg_controllen = size_of::<Control>() as _;
+        header
+    }
+}
+
 /// From now on each packet that arrives comes with its way.
-pub fn tell_ways(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+pub fn tell_ways(socket: BorrowedFd<'_>) -> Result<Family, Errno> {
+    let (family, level, option) = match getsockname(socket)?.address_family() {
+        AddressFamily::INET => (Family::V4, libc::IPPROTO_IP, libc::IP_PKTINFO),
+        _ => (Family::Both, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    };
     let on: libc::c_int = 1;
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the option's value is an int, which lives through the call.
-    check(
-        unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::IPPROTO_IPV6,
-                libc::IPV6_RECVPKTINFO,
-                (&raw const on).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        }
-        .into(),
-    )
-    .map(drop)
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), length) }.into())?;
+    Ok(family)
 }
 
 /// The packets last received.
@@ -68,22 +98,9 @@ impl Default for Inbox {
 impl Inbox {
     /// Takes what has arrived, and does not wait. Returns how many there are.
     pub fn receive(&mut self, socket: BorrowedFd<'_>) -> Result<usize, Errno> {
-        // SAFETY: these are plain C structures, for which all zeros is valid.
-        let (mut headers, mut vectors, mut peers): (
-            [libc::mmsghdr; BATCH],
-            [libc::iovec; BATCH],
-            [libc::sockaddr_in6; BATCH],
-        ) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        let mut controls = [EMPTY; BATCH];
+        let mut call = Call::new();
         for (number, packet) in self.packets.iter_mut().enumerate() {
-            vectors[number] = libc::iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: LONGEST };
-            let header = &mut headers[number].msg_hdr;
-            header.msg_name = (&raw mut peers[number]).cast();
-            header.msg_namelen = size_of::<libc::sockaddr_in6>() as _;
-            header.msg_iov = &raw mut vectors[number];
-            header.msg_iovlen = 1;
-            header.msg_control = (&raw mut controls[number]).cast();
-            header.msg_controllen = size_of::<Control>() as _;
+            call.point(number, packet);
         }
         self.received.clear();
         // SAFETY: each header points to a name, a vector, a packet and a control buffer that live through the call and
@@ -92,13 +109,13 @@ impl Inbox {
             libc::syscall(
                 libc::SYS_recvmmsg,
                 socket.as_raw_fd(),
-                headers.as_mut_ptr(),
+                call.headers.as_mut_ptr(),
                 BATCH as libc::c_uint,
                 libc::MSG_DONTWAIT,
                 null_mut::<libc::timespec>(),
             )
         })? as usize;
-        for (header, peer) in headers[..count].iter().zip(&peers) {
+        for (header, peer) in call.headers[..count].iter().zip(&call.peers) {
             let length = (header.msg_len as usize).min(LONGEST);
             self.received.push((length, way(&header.msg_hdr, peer)));
         }
@@ -111,28 +128,50 @@ impl Inbox {
     }
 }
 
-fn way(header: &libc::msghdr, peer: &libc::sockaddr_in6) -> Option<Way> {
-    if i32::from(peer.sin6_family) != libc::AF_INET6 {
-        return None;
-    }
-    let address = Ipv6Addr::from(peer.sin6_addr.s6_addr);
-    let peer = SocketAddrV6::new(address, u16::from_be(peer.sin6_port), 0, peer.sin6_scope_id);
+fn way(header: &libc::msghdr, peer: &libc::sockaddr_storage) -> Option<Way> {
+    let peer = address(peer)?;
     // SAFETY: the kernel has filled in the control buffer that the header points to, which is alive, and its length;
-    // the macros stay within it, and what it holds is read where a whole in6_pktinfo is there.
+    // the macros stay within it, and what it holds is read where the whole of it is there.
     unsafe {
         let mut message = libc::CMSG_FIRSTHDR(header);
         while !message.is_null() {
-            let (level, kind) = ((*message).cmsg_level, (*message).cmsg_type);
-            let whole = (*message).cmsg_len as usize >= libc::CMSG_LEN(INFORMATION as _) as usize;
-            if level == libc::IPPROTO_IPV6 && kind == libc::IPV6_PKTINFO && whole {
-                let found = libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>().read_unaligned();
-                let local = Ipv6Addr::from(found.ipi6_addr.s6_addr);
-                return Some(Way { peer, local, interface: found.ipi6_ifindex as u32 });
+            let holds = |length: usize| (*message).cmsg_len as usize >= libc::CMSG_LEN(length as _) as usize;
+            match ((*message).cmsg_level, (*message).cmsg_type) {
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) if holds(size_of::<libc::in6_pktinfo>()) => {
+                    let found = libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>().read_unaligned();
+                    let local = Ipv6Addr::from(found.ipi6_addr.s6_addr);
+                    return Some(Way { peer, local, interface: found.ipi6_ifindex as u32 });
+                }
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) if holds(size_of::<libc::in_pktinfo>()) => {
+                    let found = libc::CMSG_DATA(message).cast::<libc::in_pktinfo>().read_unaligned();
+                    let local = Ipv4Addr::from(found.ipi_addr.s_addr.to_ne_bytes()).to_ipv6_mapped();
+                    return Some(Way { peer, local, interface: found.ipi_ifindex as u32 });
+                }
+                _ => message = libc::CMSG_NXTHDR(header, message),
             }
-            message = libc::CMSG_NXTHDR(header, message);
         }
     }
     None
+}
+
+fn address(peer: &libc::sockaddr_storage) -> Option<SocketAddrV6> {
+    let peer = &raw const *peer;
+    // SAFETY: a sockaddr_storage is as long and as aligned as any address, and the family says which one it holds.
+    unsafe {
+        match i32::from((*peer).ss_family) {
+            libc::AF_INET6 => {
+                let peer = peer.cast::<libc::sockaddr_in6>().read();
+                let address = Ipv6Addr::from(peer.sin6_addr.s6_addr);
+                Some(SocketAddrV6::new(address, u16::from_be(peer.sin6_port), 0, peer.sin6_scope_id))
+            }
+            libc::AF_INET => {
+                let peer = peer.cast::<libc::sockaddr_in>().read();
+                let address = Ipv4Addr::from(peer.sin_addr.s_addr.to_ne_bytes()).to_ipv6_mapped();
+                Some(SocketAddrV6::new(address, u16::from_be(peer.sin_port), 0, 0))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Packets that wait to be sent together.
@@ -155,10 +194,10 @@ impl Outbox {
 
     /// Sends what waits, each from the address that was asked. What cannot be sent now is dropped, as a network may: who
     /// asked asks again.
-    pub fn send(&mut self, socket: BorrowedFd<'_>) {
+    pub fn send(&mut self, socket: BorrowedFd<'_>, family: Family) {
         let mut first = 0;
         while first < self.ends.len().min(BATCH) {
-            match self.send_from(socket, first) {
+            match self.send_from(socket, family, first) {
                 Ok(sent) => first += sent.max(1),
                 Err(Errno::INTR) => {}
                 // The first of them is wrong: one to an address without a route.
@@ -169,33 +208,17 @@ impl Outbox {
         self.ends.clear();
     }
 
-    fn send_from(&mut self, socket: BorrowedFd<'_>, first: usize) -> Result<usize, Errno> {
-        // SAFETY: these are plain C structures, for which all zeros is valid.
-        let (mut headers, mut vectors, mut peers): (
-            [libc::mmsghdr; BATCH],
-            [libc::iovec; BATCH],
-            [libc::sockaddr_in6; BATCH],
-        ) = unsafe { (zeroed(), zeroed(), zeroed()) };
-        let mut controls = [EMPTY; BATCH];
+    fn send_from(&mut self, socket: BorrowedFd<'_>, family: Family, first: usize) -> Result<usize, Errno> {
+        let mut call = Call::new();
         let mut start = first.checked_sub(1).map_or(0, |before| self.ends[before].0);
         let waiting = &self.ends[first..self.ends.len().min(BATCH)];
         for (number, (end, way)) in waiting.iter().enumerate() {
-            let packet = &mut self.bytes[start..*end];
+            let header = call.point(number, &mut self.bytes[start..*end]);
             start = *end;
-            vectors[number] = libc::iovec { iov_base: packet.as_mut_ptr().cast(), iov_len: packet.len() };
-            peers[number].sin6_family = libc::AF_INET6 as _;
-            peers[number].sin6_port = way.peer.port().to_be();
-            peers[number].sin6_addr.s6_addr = way.peer.ip().octets();
-            peers[number].sin6_scope_id = way.peer.scope_id();
-            let header = &mut headers[number].msg_hdr;
-            header.msg_name = (&raw mut peers[number]).cast();
-            header.msg_namelen = size_of::<libc::sockaddr_in6>() as _;
-            header.msg_iov = &raw mut vectors[number];
-            header.msg_iovlen = 1;
-            header.msg_control = (&raw mut controls[number]).cast();
-            // SAFETY: computes a length.
-            header.msg_controllen = unsafe { libc::CMSG_SPACE(INFORMATION as _) } as _;
-            set_source(header, way);
+            match family {
+                Family::Both => set_way(header, way),
+                Family::V4 => set_way_v4(header, way),
+            }
         }
         let count = waiting.len() as libc::c_uint;
         // SAFETY: as with recvmmsg; sendmmsg writes only the lengths in the headers.
@@ -203,7 +226,7 @@ impl Outbox {
             libc::syscall(
                 libc::SYS_sendmmsg,
                 socket.as_raw_fd(),
-                headers.as_mut_ptr(),
+                call.headers.as_mut_ptr(),
                 count,
                 libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
             )
@@ -212,18 +235,55 @@ impl Outbox {
     }
 }
 
-/// The header's control buffer must have room for it, all zeros.
-fn set_source(header: &mut libc::msghdr, way: &Way) {
+/// The header must be one that [`Call::point`] has filled in.
+fn set_way(header: &mut libc::msghdr, way: &Way) {
     let information = libc::in6_pktinfo {
         ipi6_addr: libc::in6_addr { s6_addr: way.local.octets() },
         ipi6_ifindex: way.interface as _,
     };
-    // SAFETY: the caller's control buffer is aligned and long enough for one in6_pktinfo, so the first header is there.
+    // SAFETY: all zeros is a valid address; the name has room for any address, the control buffer is aligned and has room
+    // for this, so that its first header is there.
     unsafe {
+        let mut peer: libc::sockaddr_in6 = zeroed();
+        peer.sin6_family = libc::AF_INET6 as _;
+        peer.sin6_port = way.peer.port().to_be();
+        peer.sin6_addr.s6_addr = way.peer.ip().octets();
+        peer.sin6_scope_id = way.peer.scope_id();
+        header.msg_name.cast::<libc::sockaddr_in6>().write(peer);
+        header.msg_namelen = size_of::<libc::sockaddr_in6>() as _;
+        header.msg_controllen = libc::CMSG_SPACE(size_of::<libc::in6_pktinfo>() as _) as _;
         let message = libc::CMSG_FIRSTHDR(header);
         (*message).cmsg_level = libc::IPPROTO_IPV6;
         (*message).cmsg_type = libc::IPV6_PKTINFO;
-        (*message).cmsg_len = libc::CMSG_LEN(INFORMATION as _) as _;
+        (*message).cmsg_len = libc::CMSG_LEN(size_of::<libc::in6_pktinfo>() as _) as _;
         libc::CMSG_DATA(message).cast::<libc::in6_pktinfo>().write_unaligned(information);
+    }
+}
+
+/// The same for a socket that has no IPv6; then no way has, either.
+fn set_way_v4(header: &mut libc::msghdr, way: &Way) {
+    let raw = |address: &Ipv6Addr| {
+        let address = address.to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED);
+        libc::in_addr { s_addr: libc::in_addr_t::from_ne_bytes(address.octets()) }
+    };
+    let information = libc::in_pktinfo {
+        ipi_ifindex: way.interface as _,
+        ipi_spec_dst: raw(&way.local),
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    };
+    // SAFETY: as in `set_way`.
+    unsafe {
+        let mut peer: libc::sockaddr_in = zeroed();
+        peer.sin_family = libc::AF_INET as _;
+        peer.sin_port = way.peer.port().to_be();
+        peer.sin_addr = raw(way.peer.ip());
+        header.msg_name.cast::<libc::sockaddr_in>().write(peer);
+        header.msg_namelen = size_of::<libc::sockaddr_in>() as _;
+        header.msg_controllen = libc::CMSG_SPACE(size_of::<libc::in_pktinfo>() as _) as _;
+        let message = libc::CMSG_FIRSTHDR(header);
+        (*message).cmsg_level = libc::IPPROTO_IP;
+        (*message).cmsg_type = libc::IP_PKTINFO;
+        (*message).cmsg_len = libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as _) as _;
+        libc::CMSG_DATA(message).cast::<libc::in_pktinfo>().write_unaligned(information);
     }
 }

@@ -113,6 +113,22 @@ fn functions() -> &'static str {
 
 #[test]
 #[ignore = "host ring: make check"]
+fn on_a_host_without_ipv6_it_answers_by_the_other() {
+    let host = boot("names-v4");
+    host.write(
+        "/run/systemd/system/berth-names.socket.d/v4.conf",
+        "[Socket]\nListenDatagram=\nListenStream=\nListenDatagram=0.0.0.0:5303\nListenStream=0.0.0.0:5303",
+    );
+    host.run("systemctl daemon-reload; systemctl stop berth-names.service; systemctl restart berth-names.socket").ok();
+    for way in ["", "--tcp"] {
+        let told = ask(&host, "db", &format!("{way} 10.71.0.1 web web/AAAA nobody"));
+        assert_eq!(told, "NOERROR 10.71.0.2\nNOERROR fd71::2\nNXDOMAIN");
+    }
+    assert_eq!(host.run("python3 /srv/ask.py --port 5303 127.0.0.1 web").ok(), "REFUSED");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
 fn a_thousand_questions_are_answered_though_the_responder_is_killed_again_and_again() {
     let host = boot("names-killed");
     // One that has just come is given the time to answer something, and what asks takes its time as well.

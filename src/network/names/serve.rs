@@ -1,7 +1,7 @@
 //! The loop: packets in, answers out, one thread.
 
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::net::netdevice::{InlinedName, index_to_name_inlined};
@@ -71,7 +71,7 @@ impl Server {
                 self.pass_on(finished);
             }
             self.clients.expire();
-            self.outbox.send(self.sockets.datagrams.as_fd());
+            self.outbox.send(self.sockets.datagrams.as_fd(), self.sockets.family);
         }
     }
 
@@ -103,9 +103,9 @@ impl Server {
                     failure(&packet[..query.end], &mut self.answer);
                 }
             }
-            post(&mut self.outbox, socket, way, &self.answer);
+            post(&mut self.outbox, &self.sockets, way, &self.answer);
         }
-        self.outbox.send(socket);
+        self.outbox.send(socket, self.sockets.family);
     }
 
     /// A client's connection or a server's answer.
@@ -145,7 +145,7 @@ impl Server {
                 None => failure(&waiter.question, &mut self.answer),
             }
             match waiter.back {
-                Back::Datagram(way) => post(&mut self.outbox, self.sockets.datagrams.as_fd(), way, &self.answer),
+                Back::Datagram(way) => post(&mut self.outbox, &self.sockets, way, &self.answer),
                 Back::Stream(token) => {
                     self.clients.answer(token, &self.answer, true);
                     self.clients.settle(token, &self.poller);
@@ -163,9 +163,9 @@ fn waiter(query: &Query, packet: &[u8], asker: IpAddr, back: Back) -> Waiter {
     Waiter { asker, back, question: packet[..query.end].to_vec(), limit }
 }
 
-fn post(outbox: &mut Outbox, socket: BorrowedFd<'_>, way: Way, answer: &[u8]) {
+fn post(outbox: &mut Outbox, sockets: &Sockets, way: Way, answer: &[u8]) {
     if outbox.is_full() {
-        outbox.send(socket);
+        outbox.send(sockets.datagrams.as_fd(), sockets.family);
     }
     outbox.add(way, answer);
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
 
-use crate::sys::datagram::tell_ways;
+use crate::sys::datagram::{Family, tell_ways};
 use crate::sys::descriptors::adopt;
 
 const FIRST: i32 = 3;
@@ -23,6 +23,7 @@ pub enum SocketsError {
 
 pub struct Sockets {
     pub datagrams: UdpSocket,
+    pub family: Family,
     pub streams: TcpListener,
 }
 
@@ -41,9 +42,9 @@ impl Sockets {
             }
         }
         let (Some(datagrams), Some(streams)) = (datagrams, streams) else { return Err(SocketsError::Missing) };
-        tell_ways(datagrams.as_fd()).map_err(SocketsError::Datagrams)?;
+        let family = tell_ways(datagrams.as_fd()).map_err(SocketsError::Datagrams)?;
         datagrams.set_nonblocking(true)?;
         streams.set_nonblocking(true)?;
-        Ok(Sockets { datagrams, streams })
+        Ok(Sockets { datagrams, family, streams })
     }
 }
