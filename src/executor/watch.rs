@@ -1,4 +1,5 @@
-//! What `berth-network.service` does: the kernel has said that rules or links were changed, by anybody.
+//! What `berth-network.service` does: the kernel has said that rules or links were changed, by anybody. What is missing is made
+//! again, and what nobody uses any more goes.
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub fn watch(scope: &Scope) -> Result<(), network::Error> {
         // That some was lost, too, is only another reason to look.
         while matches!(recv(socket, &mut buffer, RecvFlags::DONTWAIT), Ok(_) | Err(Errno::NOBUFS | Errno::INTR)) {}
     }
+    let removed = network::remove_unused(scope);
     for repair in network::mend(scope)? {
         eprintln!("made again what somebody had taken away: {repair}");
     }
@@ -30,5 +32,5 @@ pub fn watch(scope: &Scope) -> Result<(), network::Error> {
         // Nobody needs to listen until there is a network again; berth-network.path sees when.
         let _ = std::process::Command::new("systemctl").args(["--no-block", "stop", "berth-network.socket"]).status();
     }
-    Ok(())
+    removed
 }

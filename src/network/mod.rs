@@ -28,12 +28,14 @@ mod reload;
 
 pub mod state;
 mod subnet;
+mod unused;
 
 pub use attach::Place;
 pub use error::Error;
 pub use obstacle::{Obstacle, obstacles};
 pub use release::release;
 pub use reload::{Repairs, mend, reload};
+pub use unused::remove_unused;
 
 use error::Context;
 

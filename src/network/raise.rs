@@ -7,14 +7,19 @@ use super::interface_name::InterfaceName;
 use super::link::Index;
 use super::netlink::Socket;
 use super::parent;
-use super::state::{Live, LiveSubnet, directory};
+use super::state::{Live, LiveSubnet, Member, directory};
 use super::subnet::{self, choose};
+use super::unused::take_down;
 use crate::Scope;
 use crate::config::{Driver, Network};
 
 /// The network as it is now up, and its bridge or its parent.
 pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(Live, Index), Error> {
-    let known = Live::load(scope, network.name.as_str());
+    let mut known = Live::load(scope, network.name.as_str());
+    // Its file may have been changed since its last container went.
+    if let Some(live) = known.take_if(|live| !Member::any(scope, &live.name) && !is_as_described(live, network)) {
+        take_down(scope, &live, socket)?;
+    }
     let is_new = known.is_none();
     let live = known.map_or_else(|| settle(scope, network), Ok)?;
     if is_new && live.is_bridge() && super::find(socket, &live.interface)?.is_some() {
@@ -31,6 +36,23 @@ pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(
         _ => bridge::restore(&live, socket)?,
     };
     Ok((live, index))
+}
+
+/// Whether every choice that the file does not leave open is what was made.
+fn is_as_described(live: &Live, network: &Network) -> bool {
+    let said = |subnet: &LiveSubnet| network.subnets.iter().any(|said| said.subnet == subnet.subnet);
+    let chosen = live.subnets.iter().filter(|subnet| !said(subnet)).count();
+    let gateways = network.subnets.iter().all(|said| {
+        let live = live.subnets.iter().find(|live| live.subnet == said.subnet);
+        live.is_some_and(|live| said.gateway.is_none_or(|gateway| live.gateway == Some(gateway)))
+    });
+    let is_bridge = matches!(network.driver, Driver::Bridge);
+    let open = usize::from(network.subnets.is_empty()) + usize::from(network.ipv6);
+    (live.is_bridge(), &live.interface) == (is_bridge, &InterfaceName::of_network(network).name)
+        && (live.internal, live.isolate, live.dns) == (network.internal, network.isolate, network.dns)
+        && live.mtu == network.mtu
+        && gateways
+        && chosen <= open
 }
 
 /// Removes it, with everything that is noted of it. The firewall knows nothing of it any more.

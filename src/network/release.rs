@@ -9,7 +9,8 @@ use super::lock::Lock;
 use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
-use super::{firewall, namespace, parent, raise};
+use super::unused::take_down;
+use super::{firewall, namespace, parent};
 use crate::Scope;
 use crate::config::ContainerName;
 
@@ -34,9 +35,9 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         tried(Leases::of(scope, &live).give_back(container, &link.addresses));
         let gone = Member::remove(scope, &live.name, container);
         tried(gone.doing(|| format!("remove {container}.json of network {}", live.name)));
-        if !Member::any(scope, &live.name) {
-            tried(firewall::forget(scope, &live));
-            tried(raise::remove(scope, &live, &mut socket));
+        // A bridge stays for the next one, and goes when it is found unused.
+        if !live.is_bridge() && !Member::any(scope, &live.name) {
+            tried(take_down(scope, &live, &mut socket));
         }
     }
     for parent in &attachment.parents {

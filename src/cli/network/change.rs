@@ -10,6 +10,7 @@ use crate::cli::complete;
 use crate::cli::failure::Failure;
 use crate::cli::output::Accepted;
 use crate::config::{NetworkName, NetworkSources};
+use crate::network::remove_unused;
 use crate::network::state::{Live, Member};
 
 /// The first line of what we have written, and may remove.
@@ -162,6 +163,8 @@ fn remove(scope: &Scope, name: &NetworkName) -> Result<PathBuf, Failure> {
         Err(error) => return Err(Failure::new(format!("network {name}: read {}: {error}", path.display()))),
     }
     std::fs::remove_file(&path)?;
+    // The last container may just have left it.
+    remove_unused(scope).map_err(|error| Failure::new(error.to_string()))?;
     Ok(path)
 }
 
