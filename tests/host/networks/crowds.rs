@@ -40,7 +40,7 @@ berthctl list --output=json"#
     assert_eq!(rows.len(), count as usize);
     assert_eq!(distinct(&|row| texts(&row["addresses"])), 2 * count as usize);
     assert_eq!(distinct(&|row| texts(&row["ports"])), count as usize);
-    let rules = host.run("nft list map inet berth published4-any | grep -o ' : 10.88[0-9.]*' | sort -u | wc -l").ok();
+    let rules = host.run("nft list map inet berth published4-any | grep -o ' : 10.86[0-9.]*' | sort -u | wc -l").ok();
     assert_eq!(rules, count.to_string());
     host.run_within(600, &format!("systemctl stop $(printf 'container@crowd-%s ' $(seq {count}))")).ok();
     crate::ring::eventually(|| match host.run(STATE).ok() {

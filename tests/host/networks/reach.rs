@@ -179,12 +179,12 @@ fn a_moved_interface_comes_back_whatever_end_the_container_had() {
     for end in ["systemctl stop container@mover", "systemctl kill -s KILL container@mover"] {
         start(&mover);
         let links = host.run("berthctl exec mover -- ip -o link").ok();
-        assert!([" lan0:", " v12@", " host0@"].iter().all(|name| links.contains(name)), "{links}");
+        assert!([" lan0@", " v12@", " host0@"].iter().all(|name| links.contains(name)), "{links}");
         host.run("! ip link show lan 2>/dev/null && ip link show ve-mover").ok();
         host.run(end).ok();
         mover.ended();
         crate::ring::eventually(|| {
-            let gone = host.run("ip link show lan && ! ip link show ve-mover && ! grep netns /proc/self/mountinfo");
+            let gone = host.run("ip link show lan && ! ip link show ve-mover && ! grep "/run/berth.* nsfs " /proc/self/mountinfo");
             if gone.code == Some(0) { Ok(()) } else { Err(format!("{end}: {}{}", gone.stdout, gone.stderr)) }
         });
     }
