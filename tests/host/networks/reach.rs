@@ -184,7 +184,8 @@ fn a_moved_interface_comes_back_whatever_end_the_container_had() {
         host.run(end).ok();
         mover.ended();
         crate::ring::eventually(|| {
-            let gone = host.run("ip link show lan && ! ip link show ve-mover && ! grep "/run/berth.* nsfs " /proc/self/mountinfo");
+            let gone = host
+                .run("ip link show lan && ! ip link show ve-mover && ! grep '/run/berth.* nsfs ' /proc/self/mountinfo");
             if gone.code == Some(0) { Ok(()) } else { Err(format!("{end}: {}{}", gone.stdout, gone.stderr)) }
         });
     }
