@@ -101,6 +101,9 @@ fn write_drop_in(scope: &Scope, directory: &Path, name: &ContainerName) -> io::R
             }
         }
         Err(problems) => {
+            if sources.files.iter().any(|file| file.text.contains("[[socket]]")) {
+                write_socket(directory, &sources, &sockets::unreadable(name, &problems))?;
+            }
             out.push_str("\n# Nothing is set here; the start will fail:\n");
             for line in problems.lines() {
                 writeln!(out, "#   {}", line.trim_end_matches('\\')).expect("a String takes everything");

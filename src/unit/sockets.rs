@@ -51,6 +51,14 @@ pub fn units(name: &ContainerName, container: &Container) -> Result<Vec<SocketUn
         .collect()
 }
 
+/// Of a container whose file is wrong: it listens nowhere, and its status says why in its first line.
+pub fn unreadable(name: &ContainerName, problems: &str) -> SocketUnit {
+    let problem = problems.lines().next().unwrap_or_default();
+    let description = format!("Socket of container {name}, whose file is wrong: {problem}");
+    let text = text(&[set("Description", Value::Text(Specified::literal(&description)))]);
+    SocketUnit { name: unit_name(name), is_drop_in: true, text }
+}
+
 fn settings(socket: &Socket) -> Result<String, PropertyError> {
     let settings: Vec<Vec<Property>> = socket.settings.iter().map(verbatim).collect::<Result<_, _>>()?;
     Ok(text(&settings.concat()))

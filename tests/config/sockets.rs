@@ -106,6 +106,16 @@ fn a_container_without_sockets_has_no_socket_unit() {
 }
 
 #[test]
+fn the_socket_of_a_container_whose_file_is_wrong_says_why() {
+    let files = generated("web.toml", "image = \"100%\"\ntty = 1\n[[socket]]\nListenStream = 80\n", &[]);
+    let (name, text) = files.iter().find(|(name, _)| name.contains("socket")).unwrap();
+    assert_eq!(name, "container@web.socket.d/10-berth.conf");
+    let (said, rest) = text.split_once("Description=Socket of container web, whose file is wrong: ").unwrap();
+    assert_eq!(said, "[Unit]\n[Unit]\n");
+    assert!(rest.contains("/etc/berth/containers/web.toml:") && !text.contains("Listen"), "{text}");
+}
+
+#[test]
 fn autostart_of_a_container_with_sockets_is_that_they_listen() {
     let files = generated("web.toml", &format!("autostart = true\n{TWO}"), &[]);
     let links: Vec<_> = files.iter().filter(|(name, _)| name.contains(".wants/")).collect();

@@ -54,16 +54,18 @@ impl Poller {
         Ok(epoll::modify(&self.epoll, descriptor, EventData::new_u64(token), interest.flags())?)
     }
 
-    /// The tokens of those that are ready; none once the time is over.
-    pub fn wait(&mut self, timeout: Duration, ready: &mut Vec<Token>) -> Result<()> {
+    /// Puts the tokens of those there that are ready. False once the time is over.
+    pub fn wait(&mut self, timeout: Duration, ready: &mut Vec<Token>) -> Result<bool> {
         let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
         self.events.clear();
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&timeout)) {
-            Ok(_) | Err(Errno::INTR) => {}
+        let in_time = match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&timeout)) {
+            Ok(count) => count > 0,
+            // By a debugger, or a stop and a continuation.
+            Err(Errno::INTR) => true,
             Err(error) => return Err(error.into()),
-        }
+        };
         ready.clear();
         ready.extend(self.events.iter().map(|event| event.data.u64()));
-        Ok(())
+        Ok(in_time)
     }
 }

@@ -52,8 +52,8 @@ impl Server {
             let deadlines = [self.forwarder.next_deadline(), self.clients.next_deadline()];
             let next = deadlines.into_iter().flatten().min();
             let timeout = next.map_or(idle, |next| next.saturating_duration_since(Instant::now()));
-            self.poller.wait(timeout, &mut ready)?;
-            if ready.is_empty() && next.is_none() {
+            let in_time = self.poller.wait(timeout, &mut ready)?;
+            if !in_time && next.is_none() {
                 return Ok(());
             }
             for token in &ready {
