@@ -18,10 +18,13 @@ use crate::config::{Protocol, Publish};
 /// How often the kernel is asked for a port that is free.
 const TRIES: u32 = 64;
 
+/// At which address, and the name of the link.
+type Taken = (Option<IpAddr>, String);
+
 pub struct Ports {
     directory: PathBuf,
-    /// By protocol and port: at which addresses, and the name of the link.
-    taken: HashMap<(String, u16), Vec<(Option<IpAddr>, String)>>,
+    /// By protocol and port.
+    taken: HashMap<(String, u16), Vec<Taken>>,
 }
 
 impl Ports {

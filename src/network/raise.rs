@@ -33,11 +33,8 @@ pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(
     Ok((live, index))
 }
 
-/// Removes it, with everything that is noted of it. The firewall knows nothing of it any more.
-pub fn remove(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Error> {
-    if live.is_bridge() {
-        bridge::remove(live, socket)?;
-    }
+/// Removes what is noted of it, once its bridge is gone and the firewall knows nothing of it any more.
+pub fn forget(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Error> {
     let path = directory(scope, &live.name);
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -9,7 +9,7 @@ use super::lock::Lock;
 use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
-use super::{firewall, namespace, parent, raise};
+use super::{bridge, firewall, namespace, parent, raise};
 use crate::Scope;
 use crate::config::ContainerName;
 
@@ -22,22 +22,34 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let mut failures = Vec::new();
     let mut tried = |result: Result<(), Error>| failures.extend(result.err());
     tried(namespace::give_back(scope, name, &attachment));
-    tried(firewall::dismiss(&attachment));
     tried(Ports::read(scope).give_back(container, &attachment.published));
-    let of_networks = attachment.links.iter().filter_map(|link| link.host_interface.as_deref());
-    let beside = attachment.extra.iter().filter_map(|extra| extra.host_interface.as_deref());
-    for host in of_networks.chain(beside) {
-        tried(link::delete(&mut socket, host).doing(|| format!("remove the link {host}")));
-    }
+    let mut unused = Vec::new();
     for link in &attachment.links {
         let Some(live) = Live::load(scope, &link.network) else { continue };
         tried(Leases::of(scope, &live).give_back(container, &link.addresses));
         let gone = Member::remove(scope, &live.name, container);
         tried(gone.doing(|| format!("remove {container}.json of network {}", live.name)));
         if !Member::any(scope, &live.name) {
-            tried(firewall::forget(scope, &live));
-            tried(raise::remove(scope, &live, &mut socket));
+            unused.push(live);
         }
+    }
+    let of_networks = attachment.links.iter().filter_map(|link| link.host_interface.as_deref());
+    let beside = attachment.extra.iter().filter_map(|extra| extra.host_interface.as_deref());
+    // The kernel takes its time for rules as for links: it waits for every processor that may still see them.
+    std::thread::scope(|threads| {
+        let rules = threads.spawn(|| firewall::dismiss(&attachment).and(firewall::forget(scope, &unused)));
+        for host in of_networks.chain(beside) {
+            tried(link::delete(&mut socket, host).doing(|| format!("remove the link {host}")));
+        }
+        for live in unused.iter().filter(|live| live.is_bridge()) {
+            tried(bridge::remove(live, &mut socket));
+        }
+        // It does not panic; were it to, the links are gone all the same.
+        rules.join().into_iter().for_each(&mut tried);
+    });
+    // What is noted of a network goes last: until then, whoever comes after a kill knows of it.
+    for live in &unused {
+        tried(raise::forget(scope, live, &mut socket));
     }
     for parent in &attachment.parents {
         tried(parent::let_go(scope, parent, container, &mut socket));

@@ -45,14 +45,14 @@ pub fn dismiss(attachment: &Attachment) -> Result<(), Error> {
     remove(&element::of_published(attachment))
 }
 
-/// Takes a network out again; with the last bridge goes the table.
-pub fn forget(scope: &Scope, network: &Live) -> Result<(), Error> {
-    if !network.is_bridge() {
+/// Takes networks out again that are still noted to be up; with the last bridge goes the table.
+pub fn forget(scope: &Scope, networks: &[Live]) -> Result<(), Error> {
+    if !networks.iter().any(Live::is_bridge) {
         return Ok(());
     }
-    let others = Live::all(scope).iter().any(|other| other.is_bridge() && other.name != network.name);
-    if others {
-        return remove(&element::of_network(network));
+    let unused = |live: &Live| networks.iter().any(|network| network.name == live.name);
+    if Live::all(scope).iter().any(|other| other.is_bridge() && !unused(other)) {
+        return remove(&networks.iter().flat_map(element::of_network).collect::<Vec<_>>());
     }
     match batch::remove_table() {
         Err(Refused { errno: Errno::NOENT, .. }) => Ok(()),

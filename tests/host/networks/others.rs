@@ -44,5 +44,6 @@ fn rules_of_other_tools_are_unchanged_by_start_stop_and_reload() {
     web.stop();
     assert_eq!(host.run(without_ours).ok(), before);
     other.stop();
-    assert_eq!(host.run("nft -s list ruleset").ok(), before);
+    let said = host.run("journalctl -b -q -o cat -t other -t berth-network -t berth-executor").ok();
+    assert_eq!(host.run("nft -s list ruleset").ok(), before, "{said}");
 }
