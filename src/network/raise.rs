@@ -55,11 +55,8 @@ fn is_as_described(live: &Live, network: &Network) -> bool {
         && chosen <= open
 }
 
-/// Removes it, with everything that is noted of it. The firewall knows nothing of it any more.
-pub fn remove(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Error> {
-    if live.is_bridge() {
-        bridge::remove(live, socket)?;
-    }
+/// Removes what is noted of it, once its bridge is gone and the firewall knows nothing of it any more.
+pub fn forget(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Error> {
     let path = directory(scope, &live.name);
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -9,8 +9,7 @@ use super::lock::Lock;
 use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
-use super::unused::take_down;
-use super::{firewall, namespace, parent};
+use super::{firewall, namespace, parent, raise};
 use crate::Scope;
 use crate::config::ContainerName;
 
@@ -23,13 +22,7 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let mut failures = Vec::new();
     let mut tried = |result: Result<(), Error>| failures.extend(result.err());
     tried(namespace::give_back(scope, name, &attachment));
-    tried(firewall::dismiss(&attachment));
     tried(Ports::read(scope).give_back(container, &attachment.published));
-    let of_networks = attachment.links.iter().filter_map(|link| link.host_interface.as_deref());
-    let beside = attachment.extra.iter().filter_map(|extra| extra.host_interface.as_deref());
-    for host in of_networks.chain(beside) {
-        tried(link::delete(&mut socket, host).doing(|| format!("remove the link {host}")));
-    }
     for link in &attachment.links {
         let Some(live) = Live::load(scope, &link.network) else { continue };
         tried(Leases::of(scope, &live).give_back(container, &link.addresses));
@@ -37,9 +30,20 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         tried(gone.doing(|| format!("remove {container}.json of network {}", live.name)));
         // A bridge stays for the next one, and goes when it is found unused.
         if !live.is_bridge() && !Member::any(scope, &live.name) {
-            tried(take_down(scope, &live, &mut socket));
+            tried(raise::forget(scope, &live, &mut socket));
         }
     }
+    let of_networks = attachment.links.iter().filter_map(|link| link.host_interface.as_deref());
+    let beside = attachment.extra.iter().filter_map(|extra| extra.host_interface.as_deref());
+    // The kernel takes its time for rules as for links: it waits for every processor that may still see them.
+    std::thread::scope(|threads| {
+        let rules = threads.spawn(|| firewall::dismiss(&attachment));
+        for host in of_networks.chain(beside) {
+            tried(link::delete(&mut socket, host).doing(|| format!("remove the link {host}")));
+        }
+        // It does not panic; were it to, the links are gone all the same.
+        rules.join().into_iter().for_each(&mut tried);
+    });
     for parent in &attachment.parents {
         tried(parent::let_go(scope, parent, container, &mut socket));
     }

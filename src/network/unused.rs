@@ -5,7 +5,7 @@ use super::error::{Context, Error};
 use super::lock::Lock;
 use super::netlink::Socket;
 use super::state::{Live, Member};
-use super::{firewall, raise};
+use super::{bridge, firewall, raise};
 use crate::Scope;
 
 /// Every bridge that nobody is on. The first failure is reported, after the others were tried.
@@ -21,7 +21,12 @@ pub fn remove_unused(scope: &Scope) -> Result<(), Error> {
     removed.into_iter().collect()
 }
 
-/// The network with its rules. The caller holds the lock.
+/// The network with its rules; what is noted of it goes last, so that whoever comes after a kill knows of it. The caller
+/// holds the lock.
 pub fn take_down(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Error> {
-    firewall::forget(scope, live).and(raise::remove(scope, live, socket))
+    firewall::forget(scope, live)?;
+    if live.is_bridge() {
+        bridge::remove(live, socket)?;
+    }
+    raise::forget(scope, live, socket)
 }

@@ -45,13 +45,12 @@ pub fn dismiss(attachment: &Attachment) -> Result<(), Error> {
     remove(&element::of_published(attachment))
 }
 
-/// Takes a network out again; with the last bridge goes the table.
+/// Takes a network out again that is still noted to be up; with the last bridge goes the table.
 pub fn forget(scope: &Scope, network: &Live) -> Result<(), Error> {
     if !network.is_bridge() {
         return Ok(());
     }
-    let others = Live::all(scope).iter().any(|other| other.is_bridge() && other.name != network.name);
-    if others {
+    if Live::all(scope).iter().any(|other| other.is_bridge() && other.name != network.name) {
         return remove(&element::of_network(network));
     }
     match batch::remove_table() {
