@@ -9,6 +9,7 @@ use super::lock::Lock;
 use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
+use super::unused::forget_unfinished;
 use super::{firewall, namespace, parent, raise};
 use crate::Scope;
 use crate::config::ContainerName;
@@ -44,6 +45,7 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         // It does not panic; were it to, the links are gone all the same.
         rules.join().into_iter().for_each(&mut tried);
     });
+    tried(forget_unfinished(scope));
     for parent in &attachment.parents {
         tried(parent::let_go(scope, parent, container, &mut socket));
     }
