@@ -343,21 +343,6 @@ def idle():
     return others
 
 
-def networked(compare):
-    """A start on the default bridge with one published port, alone on it and beside another; and with a thousand."""
-    of_berth = ["berthctl", "run", "--rm", "--network=bridge", "--publish=18080:80", "five", "true"]
-    of_podman = ["podman", "run", "--rm", "--publish=18081:80", "localhost/five:latest", "true"]
-    compare("berthctl run --rm -p, alone", of_berth, "podman run --rm -p, alone", of_podman, 0.4)
-    write("/etc/berth/containers/other.toml", f'rootfs = "{ROOT}"\ncommand = ["/bin/sleep", "100000"]\n[network]\nmode = "bridge"\n')
-    run("systemctl", "start", "container@other")
-    run("podman", "run", "--detach", "--rm", "--name=other", "localhost/five:latest", "sleep", "100000")
-    compare("berthctl run --rm -p, beside another", of_berth, "podman run --rm -p, beside another", of_podman, 0.4)
-    thousand = [word.replace("18080:80", "20000-20999:80-1079") for word in of_berth]
-    compare("berthctl run --rm -p, 1000 ports", thousand, "podman run --rm -p, one port", of_podman, None, 5)
-    run("systemctl", "kill", "-s", "KILL", "container@other")
-    run("podman", "rm", "--force", "--time=0", "other")
-
-
 def stopping():
     """A payload that catches its stop signal stops within a second: milliseconds, of one that waits in a shell."""
     patient = "trap 'exit 0' TERM; while :; do sleep 1000 & wait; done"
@@ -398,7 +383,6 @@ def main(image):
     compare(run_of_berth, of_berth, "systemd-run --wait true", ["systemd-run", "-q", "--wait", "true"], 1.3)
     of_podman = ["podman", "run", "--rm", "--network=none", "localhost/five:latest", "true"]
     compare(run_of_berth, of_berth, "podman run --rm --network=none", of_podman, 0.5)
-    networked(compare)
     bare = ["/usr/lib/berth/berth-executor", "bare", "/srv/bench/bare.toml"]
     of_crun = ["run", "--bundle", "/srv/bench/bundle", "bench"]
     compare("berth-executor bare", bare, "crun run", ["crun", *of_crun], 1.0)
