@@ -139,6 +139,8 @@ pub fn prepare(
     kind: Kind,
 ) -> Result<Prepared, Error> {
     let container = sources.parse()?;
+    // What is noted for others is readable for them, whoever's umask this is.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     seal_own_program(&container, &claim, &inherited)?;
     if let Some(namesake) = Started::namesake(scope, name) {
         return Err(Error::Held { name: name.machine(), holder: namesake.unit });

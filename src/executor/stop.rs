@@ -99,6 +99,8 @@ pub fn remove_traces(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<
     // A kept layer is somebody's; a fresh one is nobody's any more.
     let layer = writable::remove_fresh(&scope.writable().join(name.as_str()));
     let state = match keep {
+        // From what is noted there the next start, or its end, tries once more.
+        _ if networks.is_err() => Ok(()),
         Keep::Nothing => writable::remove_tree(&state),
         Keep::Description => restart::keep_description(&state),
     };

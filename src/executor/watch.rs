@@ -17,6 +17,8 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// Puts right what is missing. The sockets are those of `berth-network.socket`; until this has ended they start nothing.
 pub fn watch(scope: &Scope) -> Result<(), network::Error> {
     let sockets = Inherited::take().sockets;
+    // Without the rules the host's loopback is open to containers: that cannot wait.
+    mend(scope)?;
     std::thread::sleep(SETTLING);
     // What was said up to here is known when the look begins; what is said later starts another one.
     for (_, socket) in &sockets {
@@ -25,12 +27,17 @@ pub fn watch(scope: &Scope) -> Result<(), network::Error> {
         while matches!(recv(socket, &mut buffer, RecvFlags::DONTWAIT), Ok(_) | Err(Errno::NOBUFS | Errno::INTR)) {}
     }
     let removed = network::remove_unused(scope);
-    for repair in network::mend(scope)? {
-        eprintln!("made again what somebody had taken away: {repair}");
-    }
+    mend(scope)?;
     if Live::all(scope).is_empty() {
         // Nobody needs to listen until there is a network again; berth-network.path sees when.
         let _ = std::process::Command::new("systemctl").args(["--no-block", "stop", "berth-network.socket"]).status();
     }
     removed
+}
+
+fn mend(scope: &Scope) -> Result<(), network::Error> {
+    for repair in network::mend(scope)? {
+        eprintln!("made again what somebody had taken away: {repair}");
+    }
+    Ok(())
 }

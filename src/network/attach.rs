@@ -61,7 +61,12 @@ impl Place {
         let container = name.machine();
         let networks: Vec<Network> =
             wanted.networks.iter().map(|network| Network::load(scope, network)).collect::<Result<_, _>>()?;
+        // What a start has left that nobody tidied up after.
+        super::release(scope, name)?;
         let lock = Lock::take(scope)?;
+        if let Some(holder) = Attachment::of_machine(scope, &container, name) {
+            return Err(Error::TakenName { name: container, holder });
+        }
         let ports = Ports::read(scope);
         let published = ports.choose(&container, &wanted.publish)?;
         let links = networks.iter().enumerate().map(|(number, network)| outline(&container, number, network)).collect();
@@ -73,8 +78,14 @@ impl Place {
         let note = |attachment: &Attachment| {
             attachment.save(scope, name.as_str()).doing(|| "write network.json of the container".to_owned())
         };
-        note(&attachment)?;
         let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
+        // Whoever tidies up removes what is noted, so nothing of somebody else's may be.
+        for host in attachment.host_interfaces() {
+            if super::find(&mut socket, host)?.is_some() {
+                return Err(Error::TakenInterface(host.to_owned()));
+            }
+        }
+        note(&attachment)?;
         let mut place =
             Place { attachment, networks: Vec::new(), name: name.clone(), interfaces: Vec::new(), loading: None };
         for (number, network) in networks.iter().enumerate() {
@@ -135,13 +146,18 @@ impl Place {
         // Of internal ones alone, the host may still reach its ports.
         let target = bridges().find(|(live, _)| !live.internal).or_else(|| bridges().next());
         self.attachment.targets = target.map(|(_, link)| first_of_each(&link.addresses)).unwrap_or_default();
-        match wanted.publish.first() {
-            Some(publish) if self.attachment.targets.is_empty() => {
-                let reason = "none of its networks is a bridge of the host's".to_owned();
-                Err(Error::Publish { publish: publish.to_string(), reason })
-            }
-            _ => Ok(()),
+        let targets = &self.attachment.targets;
+        for publish in &wanted.publish {
+            let reaches = |address: IpAddr| targets.iter().any(|target| target.is_ipv4() == address.is_ipv4());
+            let reason = match publish.address {
+                _ if targets.is_empty() => "none of its networks is a bridge of the host's",
+                Some(address) if !reaches(address) && address.is_ipv4() => "the container has no IPv4 address",
+                Some(address) if !reaches(address) => "the container has no IPv6 address",
+                _ => continue,
+            };
+            return Err(Error::Publish { publish: publish.to_string(), reason: reason.to_owned() });
         }
+        Ok(())
     }
 
     /// Makes the links, with one end of each in the container's network namespace, and everything there that needs no
@@ -226,6 +242,11 @@ impl Interface {
                 let peer = Peer { name, mac: *mac, namespace };
                 link::add_pair(socket, &host.name, *bridge, *mtu, &peer)
                     .doing(|| format!("make the link {}", host.name))?;
+                // Whoever is at the other end is not to tell the host its routes and addresses.
+                match bridge {
+                    Some(_) => bridge::set(&format!("ipv6/conf/{}/disable_ipv6", host.name), "1")?,
+                    None => bridge::set(&format!("ipv6/conf/{}/accept_ra", host.name), "0")?,
+                }
                 let Some(full) = &host.full else { return Ok(()) };
                 let made = super::find(socket, &host.name)?.ok_or_else(|| Error::NoInterface(host.name.clone()))?;
                 link::add_name(socket, made, full).doing(|| format!("give {} its other name", host.name))

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::Scope;
+use crate::config::ContainerName;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -72,6 +73,19 @@ pub struct Published {
 impl Attachment {
     pub fn load(scope: &Scope, name: &str) -> Option<Attachment> {
         serde_json::from_slice(&std::fs::read(path(scope, name)).ok()?).ok()
+    }
+
+    /// Who has that machine name, but for `own`: `web@blue` and `web-blue` have the same.
+    pub fn of_machine(scope: &Scope, machine: &str, own: &ContainerName) -> Option<String> {
+        let others = own.namesakes();
+        let has = |name: &&ContainerName| Self::load(scope, name.as_str()).is_some_and(|it| it.container == machine);
+        others.iter().find(has).map(ToString::to_string)
+    }
+
+    /// The host's ends of its links.
+    pub fn host_interfaces(&self) -> impl Iterator<Item = &str> {
+        let of_networks = self.links.iter().filter_map(|link| link.host_interface.as_deref());
+        of_networks.chain(self.extra.iter().filter_map(|extra| extra.host_interface.as_deref()))
     }
 
     /// Of everything that was started and not yet tidied up.

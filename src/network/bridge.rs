@@ -14,20 +14,22 @@ use super::state::Live;
 
 /// Makes what is missing of a network that is to be up.
 pub fn restore(live: &Live, socket: &mut Socket) -> Result<Index, Error> {
-    if let Some(bridge) = super::find(socket, &live.interface)? {
-        return Ok(bridge);
-    }
     let name = &live.interface;
-    let first = live.subnets.iter().find_map(|subnet| subnet.gateway);
-    let mac = mac::of(first, name);
-    link::add_bridge(socket, name, mac, live.mtu).doing(|| format!("make the bridge {name}"))?;
+    let known = super::find(socket, name)?;
+    if known.is_none() {
+        let first = live.subnets.iter().find_map(|subnet| subnet.gateway);
+        let mac = mac::of(first, name);
+        link::add_bridge(socket, name, mac, live.mtu).doing(|| format!("make the bridge {name}"))?;
+    }
     let bridge = super::find(socket, name)?.ok_or_else(|| Error::NoInterface(name.clone()))?;
+    // Whoever made it may have been killed before the rest.
     prepare_forwarding(live)?;
     let addresses =
         live.subnets.iter().filter_map(|subnet| IpNet::new(subnet.gateway?, subnet.subnet.prefix_len()).ok());
-    let messages = addresses.map(|address| link::address(bridge, address)).collect();
+    let addresses = addresses.map(|address| link::address(bridge, address));
+    let messages = std::iter::once(link::up(bridge)).chain(addresses).collect();
     link::send_all(socket, messages).map_err(|refused| refused.errno).doing(|| format!("give {name} its addresses"))?;
-    if let Some(full) = full_name(live) {
+    if let Some(full) = full_name(live).filter(|_| known.is_none()) {
         link::add_name(socket, bridge, &full).doing(|| format!("give {name} its other name"))?;
     }
     Ok(bridge)
@@ -71,6 +73,12 @@ fn keep_advertisements() {
         return;
     }
     for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_port = Path::new("/sys/class/net").join(&name).join("brport").exists();
+        // Neither interfaces to come, of whoever they are, nor those that lead to somebody's container.
+        if is_port || ["all", "default"].iter().any(|general| name == *general) {
+            continue;
+        }
         let path = entry.path().join("accept_ra");
         if std::fs::read_to_string(&path).is_ok_and(|value| value.trim() == "1") {
             // An interface that goes away meanwhile needs nothing.

@@ -30,6 +30,10 @@ pub enum Error {
     Publish { publish: String, reason: String },
     #[error("{interface} of the host is not berth's: rename it, or set interface for network {network}")]
     ForeignInterface { network: String, interface: String },
+    #[error("the host has an interface {0} already, which is not berth's to replace")]
+    TakenInterface(String),
+    #[error("container {holder} has the name {name} on the networks")]
+    TakenName { name: String, holder: String },
     #[error("the host has no network interface {0}")]
     NoInterface(String),
     #[error("nft: {0}")]

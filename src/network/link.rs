@@ -293,10 +293,13 @@ pub fn default_route(link: Index, gateway: Option<IpAddr>, any: IpAddr) -> Messa
 
 /// Sends several; one that is there already is as good as one just made.
 pub fn send_all(socket: &mut Socket, messages: Vec<Message>) -> Result<(), Refused> {
-    match socket.send(messages) {
-        Err(Refused { errno: Errno::EXIST, .. }) => Ok(()),
-        other => other,
+    for message in messages {
+        match socket.send(vec![message]) {
+            Err(Refused { errno: Errno::EXIST, .. }) | Ok(()) => {}
+            Err(refused) => return Err(refused),
+        }
     }
+    Ok(())
 }
 
 fn one(socket: &mut Socket, message: Message) -> Result<(), Errno> {

@@ -34,12 +34,10 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
             tried(raise::forget(scope, &live, &mut socket));
         }
     }
-    let of_networks = attachment.links.iter().filter_map(|link| link.host_interface.as_deref());
-    let beside = attachment.extra.iter().filter_map(|extra| extra.host_interface.as_deref());
     // The kernel takes its time for rules as for links: it waits for every processor that may still see them.
     std::thread::scope(|threads| {
         let rules = threads.spawn(|| firewall::dismiss(&attachment));
-        for host in of_networks.chain(beside) {
+        for host in attachment.host_interfaces() {
             tried(link::delete(&mut socket, host).doing(|| format!("remove the link {host}")));
         }
         // It does not panic; were it to, the links are gone all the same.

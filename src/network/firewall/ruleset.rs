@@ -32,6 +32,7 @@ table inet berth {{
 		type filter hook prerouting priority raw; policy accept;
 		iifname @bridges ip daddr 127.0.0.0/8 drop comment "only the host itself may go to published ports by 127.0.0.1"
 		iifname @bridges ip saddr 127.0.0.0/8 drop
+		iifname != @bridges iif != lo meta l4proto {{ tcp, udp }} th dport {NAMES_PORT} fib daddr type local drop comment "berth-names is there for containers"
 		iifname @internal fib daddr . iif type unicast fib daddr type local drop comment "of the host, its address there alone"
 	}}
 	chain publish {{
