@@ -1,6 +1,7 @@
-//! `logs`: the journal of a container's unit, by journalctl(1) itself.
+//! `logs`: the journal of a container's unit, and of a booted system its own, by journalctl(1) itself.
 
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use clap::Args;
@@ -9,6 +10,8 @@ use super::complete;
 use super::failure::Failure;
 use crate::Scope;
 use crate::config::ContainerName;
+use crate::executor;
+use crate::machine::Started;
 use crate::unit::template::unit_name;
 
 /// Show what containers have logged
@@ -47,11 +50,26 @@ pub struct Logs {
 }
 
 impl Logs {
-    pub fn carry_out(self, _: &Scope) -> Result<i32, Failure> {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let mut journalctl = Command::new("journalctl");
-        for name in &self.names {
-            // Whichever way it was started, now or earlier; a scope's output is not the journal's.
-            journalctl.args(["-u", &name.unit(), "-u", &unit_name(name)]);
+        let systems: Vec<(&ContainerName, String)> =
+            self.names.iter().filter_map(|name| Some((name, executor::machine_id_of(scope, name)?))).collect();
+        let is_linked = |id: &str| Path::new("/var/log/journal").join(id).is_dir();
+        let linked: Vec<&str> = systems.iter().map(|(_, id)| id.as_str()).filter(|id| is_linked(id)).collect();
+        match (&systems[..], &linked[..]) {
+            // Its journal is in it alone.
+            ([(name, _)], []) if self.names.len() == 1 && Started::load(scope, name).is_some() => {
+                journalctl.args(["--machine", &name.machine()]);
+            }
+            (_, []) => {
+                for name in &self.names {
+                    // Whichever way it was started, now or earlier; a scope's output is not the journal's.
+                    journalctl.args(["-u", &name.unit(), "-u", &unit_name(name)]);
+                }
+            }
+            _ => {
+                journalctl.arg("--merge").args(matches(&self.names, &linked));
+            }
         }
         let flags = [
             (self.follow, "--follow"),
@@ -66,4 +84,20 @@ impl Logs {
         journalctl.args(values.into_iter().filter_map(|(option, value)| Some(format!("{option}={}", value?))));
         Err(Failure::new(format!("journalctl: {}", journalctl.exec())))
     }
+}
+
+/// What `--unit` stands for (journalctl(1)), which cannot be told of several machines at once, or any entry of a system.
+fn matches(names: &[ContainerName], systems: &[&str]) -> Vec<String> {
+    let units = names.iter().flat_map(|name| [name.unit(), unit_name(name)]);
+    let of_units = units.flat_map(|unit| {
+        [
+            vec![format!("_SYSTEMD_UNIT={unit}")],
+            vec![format!("UNIT={unit}"), "_PID=1".to_owned()],
+            vec![format!("COREDUMP_UNIT={unit}"), "_UID=0".to_owned()],
+            vec![format!("OBJECT_SYSTEMD_UNIT={unit}"), "_UID=0".to_owned()],
+        ]
+    });
+    let of_systems = systems.iter().map(|id| vec![format!("_MACHINE_ID={id}")]);
+    let terms: Vec<Vec<String>> = of_units.chain(of_systems).collect();
+    terms.join(&"+".to_owned())
 }

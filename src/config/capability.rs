@@ -82,6 +82,9 @@ pub const DEFAULT_BOOTED: u64 = set(&[
     "CAP_SYS_TTY_CONFIG",
 ]);
 
+/// What systemd-nspawn adds where the network is the container's own.
+pub const NET_ADMIN: u64 = set(&["CAP_NET_ADMIN"]);
+
 /// `CAP_NET_RAW`, `net_raw` and the like. `None` for what is no capability.
 pub fn number(name: &str) -> Option<u8> {
     let position = NAMES.iter().position(|known| {

@@ -35,7 +35,8 @@ pub struct Container {
     pub timezone: Timezone,
     pub stop_signal: Option<Signal>,
     pub reload: Option<Reload>,
-    pub notify: Notify,
+    /// `None`: the executor for an application; for a booted system its init, where that is systemd.
+    pub notify: Option<Notify>,
     pub tty: bool,
     /// `None`: fresh for an application, kept for a booted system.
     pub ephemeral: Option<bool>,
@@ -56,6 +57,7 @@ pub struct Container {
     pub network: ContainerNetwork,
     /// Where systemd listens for it, and starts it at the first connection.
     pub sockets: Vec<Socket>,
+    pub os: Os,
     /// systemd's own sections, verbatim.
     pub verbatim: Vec<VerbatimSetting>,
 }
@@ -80,6 +82,12 @@ impl Container {
     /// What is written in it is kept from start to start.
     pub fn keeps_layer(&self) -> bool {
         self.volatile == Volatile::No && !self.ephemeral.unwrap_or(!self.boot)
+    }
+
+    /// Whether it is the payload that says when it is ready; of a booted system's init only the start shows whether it
+    /// does.
+    pub fn is_ready_by_payload(&self) -> bool {
+        self.notify.map_or(self.boot, |notify| notify == Notify::Container)
     }
 
     /// Its image is accepted whoever it comes from.
@@ -377,6 +385,29 @@ pub enum ResolvConf {
     CopyHost,
     BindHost,
     Off,
+}
+
+/// `[os]`: what only a booted system has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Os {
+    /// 32 hexadecimal digits; `None`: the tree's own, or one made of the container's name.
+    pub machine_id: Option<String>,
+    pub link_journal: LinkJournal,
+}
+
+/// Where the inner system keeps its journal so that the host's journalctl(1) finds it, as `--link-journal=` of
+/// systemd-nspawn(1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkJournal {
+    No,
+    /// In the container, with a link to it on the host.
+    Guest,
+    /// The same, where the host keeps a journal on disk.
+    TryGuest,
+    /// On the host, mounted into the container.
+    Host,
+    TryHost,
 }
 
 /// One `[[socket]]`: settings of systemd.socket(5). One of several has a name.

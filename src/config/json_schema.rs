@@ -69,6 +69,7 @@ fn key_schema(header: &str, key: &str) -> Value {
         ("", "namespaces") => section(&schema::NAMESPACES),
         ("", "security") => section(&schema::SECURITY),
         ("", "network") => section(&schema::NETWORK),
+        ("", "os") => section(&schema::OS),
         ("", "socket") => sockets(),
         ("", "mount") => json!({ "type": "array", "items": mounts() }),
         ("[network]", "interface") => json!({ "type": "array", "items": interfaces() }),
@@ -103,6 +104,7 @@ fn typed(header: &str, key: &str) -> Value {
             json!({ "type": "string", "pattern": "^(bridge|none|private|host|container:.+|path:/.+)$" })
         }
         "vlan" => json!({ "type": "integer", "minimum": 1, "maximum": 4094 }),
+        "machine-id" => json!({ "type": "string", "pattern": "^(auto|[0-9a-f]{32})$" }),
         "seccomp" => json!({ "type": "string", "pattern": "^(default|unconfined|/.*)$" }),
         _ => json!({ "type": "string" }),
     }
@@ -117,6 +119,7 @@ fn words(header: &str, key: &str) -> Option<&'static [&'static str]> {
         ("[[mount]]", "propagation") => &["private", "slave", "shared"],
         ("[[mount]]", "idmap") => &["auto", "none", "root-owner", "owner"],
         ("[security.user-namespace]", "mode") => &["auto", "host", "identity", "fixed"],
+        ("[os]", "link-journal") => &["no", "guest", "try-guest", "host", "try-host"],
         ("[network]", "resolv-conf") => &["auto", "copy-host", "bind-host", "off"],
         _ => return None,
     })
@@ -198,7 +201,7 @@ mod tests {
     use super::*;
     use crate::config::Sources;
 
-    const SECTIONS: [&Schema; 9] = [
+    const SECTIONS: [&Schema; 10] = [
         &schema::TOP,
         &schema::PULL,
         &schema::MOUNT,
@@ -208,6 +211,7 @@ mod tests {
         &schema::USER_NAMESPACE,
         &schema::NETWORK,
         &schema::INTERFACE,
+        &schema::OS,
     ];
 
     fn complaints(header: &str, line: &str) -> String {
@@ -236,7 +240,7 @@ mod tests {
                 compared += 1;
             }
         }
-        assert_eq!(compared, 7);
+        assert_eq!(compared, 8);
         for (header, key) in [("[[mount]]", "options"), ("[security]", "insecure")] {
             let decoder = allowed(header, &format!("{key} = [\"no-such-word\"]"));
             assert_eq!(decoder.unwrap_or_default(), items(key), "{key}");

@@ -66,12 +66,13 @@ pub const TOP: Schema = schema(
         "rlimits",
         "network",
         "socket",
+        "os",
         "unit",
         "service",
         "resources",
         "install",
     ],
-    &["health", "update", "pod", "os"],
+    &["health", "update", "pod"],
 );
 pub const PULL: Schema = schema("[pull]", &["policy", "platform", "retry", "retry-delay"], &[]);
 pub const MOUNT: Schema = schema(
@@ -133,6 +134,8 @@ pub const NETWORK: Schema = schema(
 );
 pub const INTERFACE: Schema = schema("[[network.interface]]", &["type", "parent", "name", "mode", "vlan", "host"], &[]);
 
+pub const OS: Schema = schema("[os]", &["machine-id", "link-journal"], &["nesting"]);
+
 /// All of a network's file.
 pub const NETWORK_FILE: Schema = Schema {
     header: "",
@@ -156,8 +159,8 @@ pub const NETWORK_FILE: Schema = Schema {
     file: File::Network,
 };
 
-const ALL: [&Schema; 9] =
-    [&TOP, &PULL, &MOUNT, &NAMESPACES, &SECURITY, &CAPABILITIES, &USER_NAMESPACE, &NETWORK, &INTERFACE];
+const ALL: [&Schema; 10] =
+    [&TOP, &PULL, &MOUNT, &NAMESPACES, &SECURITY, &CAPABILITIES, &USER_NAMESPACE, &NETWORK, &INTERFACE, &OS];
 
 /// What was probably meant by a key that `here` does not have.
 pub fn help(here: &Schema, key: &str) -> Option<String> {

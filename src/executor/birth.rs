@@ -11,6 +11,7 @@ use super::channel::{Channel, Message};
 use super::error::{AtStep, Context, Error, StepError};
 use super::identity;
 use super::inside::Inside;
+use super::machine_id::MachineId;
 use super::payload::Payload;
 use super::root::Root;
 use crate::Scope;
@@ -25,6 +26,8 @@ pub struct Cargo {
     pub filter: Vec<u8>,
     pub init: Option<OwnedFd>,
     pub sockets: Vec<(String, OwnedFd)>,
+    /// Of a booted system.
+    pub machine_id: Option<MachineId>,
 }
 
 /// The executor's end: the process, and the way to talk to it. Dropping it unreleased ends the process.
@@ -97,9 +100,9 @@ fn join_network(path: &Path) -> Result<(), StepError> {
 }
 
 /// The whole life of the process until it is the payload. Nothing here returns to the executor's own code.
-fn live(plan: &Plan, anchor: &Path, cargo: Cargo, channel: &Channel) -> ! {
-    let sockets = cargo.sockets;
-    let payload = match set_up(plan, anchor, cargo.process, cargo.filter, cargo.init, channel) {
+fn live(plan: &Plan, anchor: &Path, mut cargo: Cargo, channel: &Channel) -> ! {
+    let sockets = std::mem::take(&mut cargo.sockets);
+    let payload = match set_up(plan, anchor, cargo, channel) {
         Ok(Some(payload)) => payload,
         Ok(None) => exit_now(1),
         Err(error) => {
@@ -108,7 +111,8 @@ fn live(plan: &Plan, anchor: &Path, cargo: Cargo, channel: &Channel) -> ! {
             exit_now(error.exit_code());
         }
     };
-    let released = channel.send(&Message::Ready).is_ok() && matches!(channel.receive(), Ok(Some(Message::Run)));
+    let released = channel.send(&Message::Ready { speaks: payload.speaks() }).is_ok()
+        && matches!(channel.receive(), Ok(Some(Message::Run)));
     if !released {
         exit_now(1);
     }
@@ -121,14 +125,7 @@ fn live(plan: &Plan, anchor: &Path, cargo: Cargo, channel: &Channel) -> ! {
 }
 
 /// `None` where the executor died: nobody is left to tell.
-fn set_up(
-    plan: &Plan,
-    anchor: &Path,
-    process: Process,
-    filter: Vec<u8>,
-    init: Option<OwnedFd>,
-    channel: &Channel,
-) -> Result<Option<Payload>, Error> {
+fn set_up(plan: &Plan, anchor: &Path, cargo: Cargo, channel: &Channel) -> Result<Option<Payload>, Error> {
     let mut handles: HashMap<usize, Vec<OwnedFd>> = HashMap::new();
     loop {
         match channel.receive().call(|| "recvmsg").at("wait for the executor")? {
@@ -144,12 +141,12 @@ fn set_up(
     if plan.user_namespace != UserRange::Host {
         identity::become_root().at("become root of the user namespace")?;
     }
-    let mut inside = Inside::new(anchor, handles).at("leave the host's mounts")?;
+    let mut inside = Inside::new(anchor, handles, cargo.machine_id).at("leave the host's mounts")?;
     for (number, step) in plan.steps.iter().enumerate() {
         inside.carry_out(number, step).at(step)?;
     }
     let root = inside.root().at("enter the root")?;
-    let payload = Payload::prepare(root, process, filter, init).at("find the program")?;
+    let payload = Payload::prepare(root, cargo.process, cargo.filter, cargo.init).at("find the program")?;
     payload.enter_directory(root).at("enter the working directory")?;
     let console = plan.steps.contains(&Step::Console).then(|| open_console(root));
     let console = console.transpose().at("open the terminal")?;

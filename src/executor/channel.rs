@@ -24,8 +24,8 @@ pub enum Message {
     Handles(Vec<(usize, OwnedFd)>),
     /// The user namespace is mapped and every handle sent: set up the container.
     SetUp,
-    /// Everything is in place.
-    Ready,
+    /// Everything is in place. Whether what is to run says when it is ready, where that is for the container to know.
+    Ready { speaks: bool },
     /// A step failed: the exit code and the reason.
     Failed(i32, String),
     /// systemd knows the payload: run it.
@@ -62,7 +62,7 @@ impl Channel {
         let bytes = match message {
             Message::Handles(_) => return Err(Errno::INVAL),
             Message::SetUp => vec![b'S'],
-            Message::Ready => vec![b'R'],
+            Message::Ready { speaks } => vec![b'R', u8::from(*speaks)],
             Message::Run => vec![b'G'],
             Message::Running(number) => [b"P".as_slice(), &number.to_ne_bytes()].concat(),
             Message::Failed(code, text) => {
@@ -126,7 +126,7 @@ fn understood(kind: u8, rest: &[u8], fds: Vec<OwnedFd>) -> Option<Message> {
             return Some(Message::Handles(steps.zip(fds).collect()));
         }
         (b'S', []) => Message::SetUp,
-        (b'R', []) => Message::Ready,
+        (b'R', &[speaks @ (0 | 1)]) => Message::Ready { speaks: speaks == 1 },
         (b'G', []) => Message::Run,
         (b'P', &[a, b, c, d]) => Message::Running(i32::from_ne_bytes([a, b, c, d])),
         (b'F', [a, b, c, d, text @ ..]) => {
@@ -178,6 +178,7 @@ mod tests {
             ("a failure without its code", b"F12".to_vec(), 0),
             ("a failure with a descriptor", b"F1234why".to_vec(), 1),
             ("a word after the word", b"Go".to_vec(), 0),
+            ("an answer that is neither yes nor no", b"R2".to_vec(), 0),
             ("an unknown word", b"X".to_vec(), 0),
         ] {
             let (one, other) = Channel::pair().unwrap();

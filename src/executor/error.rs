@@ -75,6 +75,13 @@ pub enum StepError {
     CommandNotFound(String),
     #[error("{0}: not found in the container")]
     FileNotFound(String),
+    #[error(
+        "the tree has no init to boot: expected /usr/lib/systemd/systemd, /lib/systemd/systemd or /sbin/init; for a \
+         single program write boot = false and command = [\"…\"]"
+    )]
+    NoInit,
+    #[error("the system has this host's own machine id; write machine-id or link-journal = \"no\" in [os]")]
+    SameMachineId,
     #[error("{0}: not executable")]
     NotExecutable(String),
     #[error("the writable layer {directory} was made for {made_for}; run `berthctl reset {name}` to use the new image")]
@@ -166,6 +173,8 @@ impl StepError {
             | StepError::Seccomp { .. }
             | StepError::EnvironmentFile { .. }
             | StepError::NoTerminal
+            | StepError::NoInit
+            | StepError::SameMachineId
             | StepError::Missing(_) => EXIT_CONFIG,
             StepError::NoReload | StepError::ReloadFailed(_) | StepError::CatchUp { .. } | StepError::Reload(_) => 1,
             StepError::Call { .. }

@@ -11,12 +11,15 @@ use rustix::mount::UnmountFlags;
 
 use super::error::{Context, StepError};
 use super::filesystem::{Filesystem, attach};
+use super::journal::DIRECTORY;
+use super::machine_id::MachineId;
 use super::overlay::Overlay;
 use super::procfs::Procfs;
 use super::root::{Missing, Root, is};
-use super::{devices, interfaces};
+use super::{devices, interfaces, system};
+use crate::config::LinkJournal;
 use crate::plan::{FileContent, Lower, Placement, Step, WritableLayer};
-use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, RDONLY, SLAVE, set_attributes};
+use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, RDONLY, SHARED, SLAVE, set_attributes};
 
 const KERNEL: u64 = NOSUID | NODEV | NOEXEC;
 
@@ -29,11 +32,16 @@ pub struct Inside {
     handles: HashMap<usize, Vec<OwnedFd>>,
     root: Option<Root>,
     empty: Option<OwnedFd>,
+    machine_id: Option<MachineId>,
 }
 
 impl Inside {
     /// `anchor` is any directory of the host's; only this mount namespace sees what happens to it.
-    pub fn new(anchor: &Path, handles: HashMap<usize, Vec<OwnedFd>>) -> Result<Self, StepError> {
+    pub fn new(
+        anchor: &Path,
+        handles: HashMap<usize, Vec<OwnedFd>>,
+        machine_id: Option<MachineId>,
+    ) -> Result<Self, StepError> {
         let host =
             rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty()).call(|| "open(/)")?;
         set_attributes(host.as_fd(), &Change { propagation: SLAVE, recursive: true, ..Change::default() })
@@ -41,7 +49,7 @@ impl Inside {
         let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0700")?.mount(NOSUID | NODEV)?;
         rustix::mount::move_mount(&memory, "", CWD, anchor, rustix::mount::MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
             .call(|| format!("move_mount({})", anchor.display()))?;
-        Ok(Inside { anchor: anchor.to_owned(), handles, root: None, empty: None })
+        Ok(Inside { anchor: anchor.to_owned(), handles, root: None, empty: None, machine_id })
     }
 
     pub fn carry_out(&mut self, number: usize, step: &Step) -> Result<(), StepError> {
@@ -58,7 +66,7 @@ impl Inside {
             }
             Step::Proc { own: false } => handles.try_for_each(|proc| self.attach_kernel("/proc", &proc)),
             Step::Sys { own: false } => handles.try_for_each(|sys| self.attach_kernel("/sys", &sys)),
-            Step::Cgroup => self.cgroup(),
+            Step::Cgroup { writable } => self.cgroup(*writable),
             Step::Devices { .. } => handles.try_for_each(|dev| self.attach_kernel("/dev", &dev)),
             Step::Terminals => self.terminals(),
             Step::Console => handles.try_for_each(|terminal| self.console(&terminal)),
@@ -89,6 +97,9 @@ impl Inside {
                 handles.try_for_each(|file| self.bind(&file, target))
             }
             Step::File { target, content, placement: Placement::Written } => self.write(target, content, handles),
+            Step::HostDirectory => {
+                handles.try_for_each(|host| self.attach_new(&host, Path::new("/run/host"), Missing::Directory))
+            }
             Step::Credentials => handles.try_for_each(|credentials| {
                 self.attach_new(&credentials, Path::new("/run/host/credentials"), Missing::Directory)
             }),
@@ -98,14 +109,17 @@ impl Inside {
             Step::Hostname { hostname } => {
                 rustix::system::sethostname(hostname.as_bytes()).call(|| format!("sethostname({hostname})"))
             }
+            Step::MachineId => self.write_machine_id(),
+            Step::TimeZone { zone } => system::set_time_zone(self.root()?, zone.as_deref()),
+            Step::Journal { link } => handles.try_for_each(|journal| self.journal(*link, &journal)),
             Step::Loopback => interfaces::bring_up("lo"),
             Step::Sysctls { values } => values.iter().try_for_each(|(key, value)| self.sysctl(key, value)),
             Step::Mask { target } => self.hide(target, true),
             Step::Inaccessible { target } => self.hide(target, false),
-            Step::ReadOnly { target } => self.read_only(target),
+            Step::ReadOnly { target, except } => self.read_only(target, except.as_deref()),
             Step::ReadOnlyRoot => set_attributes(self.root()?.as_fd(), &Change { set: RDONLY, ..Change::default() })
                 .call(|| "mount_setattr(/, MOUNT_ATTR_RDONLY)"),
-            Step::Enter => self.enter(),
+            Step::Enter { shared } => self.enter(*shared),
         }
     }
 
@@ -120,6 +134,16 @@ impl Inside {
         writable: &WritableLayer,
         mut handles: impl Iterator<Item = OwnedFd>,
     ) -> Result<(), StepError> {
+        if *writable == WritableLayer::Tree {
+            let tree = handles.next().ok_or(StepError::Missing("tree for this step"))?;
+            // pivot_root(2) takes a mount point.
+            let place = self.anchor_directory("root")?;
+            let at = rustix::fs::open(&place, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+                .call(|| format!("open({})", place.display()))?;
+            attach(&tree, at, &place)?;
+            self.root = Some(Root::new(tree));
+            return Ok(());
+        }
         let trees = self.attach_at_anchor("lower", handles.next())?;
         let lower: Vec<PathBuf> = match lower {
             Lower::Layers { names, .. } => names.iter().rev().map(|name| trees.join(name)).collect(),
@@ -127,9 +151,7 @@ impl Inside {
         };
         let own = match writable {
             WritableLayer::Memory => self.memory_layer("writable")?,
-            WritableLayer::Fresh { .. } | WritableLayer::Kept { .. } => {
-                self.attach_at_anchor("writable", handles.next())?
-            }
+            _ => self.attach_at_anchor("writable", handles.next())?,
         };
         let scratch = self.anchor_directory("root")?;
         let overlay = Overlay {
@@ -187,8 +209,9 @@ impl Inside {
         self.attach_new(mount, target, missing)
     }
 
-    fn cgroup(&self) -> Result<(), StepError> {
-        let cgroup = Filesystem::open("cgroup2")?.set("source", "cgroup")?.mount(KERNEL | RDONLY)?;
+    fn cgroup(&self, writable: bool) -> Result<(), StepError> {
+        let attributes = if writable { KERNEL } else { KERNEL | RDONLY };
+        let cgroup = Filesystem::open("cgroup2")?.set("source", "cgroup")?.mount(attributes)?;
         self.attach_kernel("/sys/fs/cgroup", &cgroup)
     }
 
@@ -253,13 +276,11 @@ impl Inside {
     ) -> Result<(), StepError> {
         let bytes = match content {
             FileContent::Text(text) => text.clone().into_bytes(),
-            // Mounted, both.
-            FileContent::Hosts { .. } | FileContent::Resolver { .. } => return Ok(()),
-            FileContent::Host(path) => match handles.next() {
+            _ => match handles.next() {
                 Some(file) => {
                     let mut bytes = Vec::new();
                     let mut file = std::io::Read::take(std::fs::File::from(file), FILE_LIMIT);
-                    std::io::Read::read_to_end(&mut file, &mut bytes).call(|| format!("read {}", path.display()))?;
+                    std::io::Read::read_to_end(&mut file, &mut bytes).call(|| format!("read {}", target.display()))?;
                     bytes
                 }
                 None => return Ok(()),
@@ -268,6 +289,27 @@ impl Inside {
         let root = self.root()?;
         root.ensure(target.parent().unwrap_or(target), Missing::Directory)?;
         root.replace_file(target, &bytes)
+    }
+
+    fn write_machine_id(&self) -> Result<(), StepError> {
+        match &self.machine_id {
+            Some(machine) if machine.written => {
+                let root = self.root()?;
+                root.ensure(Path::new("/etc"), Missing::Directory)?;
+                root.replace_file(Path::new("/etc/machine-id"), format!("{}\n", machine.id).as_bytes())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where journald finds this directory it keeps its journal there, and not in memory.
+    fn journal(&self, link: LinkJournal, mount: &OwnedFd) -> Result<(), StepError> {
+        let Some(machine) = &self.machine_id else { return Ok(()) };
+        let place = Path::new(DIRECTORY).join(&machine.id);
+        match link {
+            LinkJournal::Host | LinkJournal::TryHost => self.attach_new(mount, &place, Missing::Directory),
+            _ => self.root()?.ensure(&place, Missing::Directory).map(drop),
+        }
     }
 
     fn sysctl(&self, key: &str, value: &str) -> Result<(), StepError> {
@@ -304,7 +346,7 @@ impl Inside {
         attach(clone_mount(null.as_fd(), target)?, found, target)
     }
 
-    fn read_only(&self, target: &Path) -> Result<(), StepError> {
+    fn read_only(&self, target: &Path, except: Option<&Path>) -> Result<(), StepError> {
         let found = match self.root()?.open(target, OFlags::PATH) {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => return Ok(()),
             other => other.call(|| format!("openat2({})", target.display()))?,
@@ -312,16 +354,25 @@ impl Inside {
         let mount = clone_mount(found.as_fd(), target)?;
         set_attributes(mount.as_fd(), &Change { set: RDONLY, recursive: true, ..Change::default() })
             .call(|| format!("mount_setattr({})", target.display()))?;
-        attach(&mount, found, target)
+        let Some(path) = except else { return attach(&mount, found, target) };
+        let kept = self.root()?.open(path, OFlags::PATH).call(|| format!("openat2({})", path.display()))?;
+        let kept = clone_mount(kept.as_fd(), path)?;
+        attach(&mount, found, target)?;
+        attach(&kept, self.root()?.open(path, OFlags::PATH).call(|| format!("openat2({})", path.display()))?, path)
     }
 
     /// pivot_root(2) with both places the same, as its manual page shows: the old root ends up on top of the new
     /// one and is let go.
-    fn enter(&self) -> Result<(), StepError> {
+    fn enter(&self, shared: bool) -> Result<(), StepError> {
         rustix::process::fchdir(self.root()?).call(|| "fchdir to the root")?;
         rustix::process::pivot_root(".", ".").call(|| "pivot_root")?;
         rustix::mount::unmount(".", UnmountFlags::DETACH).call(|| "umount of the host's root")?;
-        rustix::process::chdir("/").call(|| "chdir(/)")
+        rustix::process::chdir("/").call(|| "chdir(/)")?;
+        if shared {
+            set_attributes(self.root()?.as_fd(), &Change { propagation: SHARED, recursive: true, ..Change::default() })
+                .call(|| "mount_setattr(/, MS_SHARED)")?;
+        }
+        Ok(())
     }
 }
 

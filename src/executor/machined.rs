@@ -32,13 +32,13 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Under the container's machine name, in place of an entry that an earlier leader left behind.
-    pub fn begin(name: &ContainerName, leader: Pid, tree: Option<&Path>) -> Option<Self> {
+    /// Under the container's machine name, with the machine id of a booted system, in place of an entry that an earlier leader left behind.
+    pub fn begin(name: &ContainerName, leader: Pid, tree: Option<&Path>, id: Vec<u8>) -> Option<Self> {
         let (done, open) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).ok()?;
         let machine = name.machine();
         let tree = tree.map(PathBuf::from);
         std::thread::spawn(move || {
-            register(&machine, leader, tree.as_deref());
+            register(&machine, leader, tree.as_deref(), &id);
             drop(open);
         });
         Some(Registration { done })
@@ -51,9 +51,8 @@ impl Registration {
     }
 }
 
-fn register(machine: &str, leader: Pid, tree: Option<&Path>) {
+fn register(machine: &str, leader: Pid, tree: Option<&Path>, id: &[u8]) {
     exchange(async |bus| {
-        let id: &[u8] = &[];
         let root = tree.and_then(Path::to_str).unwrap_or_default();
         let number = leader.as_raw_nonzero().get() as u32;
         let arguments = (machine, id, OURS, "container", number, root, &[] as &[i32]);

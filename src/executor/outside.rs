@@ -9,15 +9,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::process::Pid;
 
 use super::error::{AtStep, Context, Error, StepError};
 use super::filesystem::Filesystem;
+use super::journal::Trees;
+use super::machine_id::MachineId;
 use super::range::Range;
-use super::{devices, idmap, writable};
+use super::{devices, host_directory, idmap, journal, writable};
+use crate::config::LinkJournal;
 use crate::network::{Place, files};
 use crate::plan::{FileContent, IdMapping, Lower, Placement, Plan, Step, WritableLayer};
 use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, PRIVATE, RDONLY, set_attributes};
@@ -50,6 +53,8 @@ pub struct Outside<'a> {
     pub state: &'a Path,
     /// What it has taken of its networks.
     pub place: Option<&'a Place>,
+    /// Of a booted system.
+    pub machine_id: Option<&'a MachineId>,
     /// Where systemd has put the unit's credentials, if it has any.
     pub credentials: Option<&'a Path>,
 }
@@ -100,6 +105,16 @@ impl Outside<'_> {
             }
             Step::File { target, content, placement: Placement::Mounted } => self.file(target, content),
             Step::File { content: FileContent::Host(path), placement: Placement::Written, .. } => self.host_file(path),
+            Step::File { content: FileContent::Text(_), placement: Placement::Written, .. } => Ok(Vec::new()),
+            Step::File { target, content, placement: Placement::Written } => {
+                self.host_file(&self.made(target, content)?)
+            }
+            Step::HostDirectory => {
+                let uuid = self.machine_id.map(MachineId::uuid).unwrap_or_default();
+                let owner = self.range.map_or(0, |range| range.base);
+                Ok(vec![(host_directory::make(owner, &uuid)?, Owners::Unmapped, "/run/host".into())])
+            }
+            Step::Journal { link } => self.journal(*link),
             Step::Credentials => self.credentials(),
             Step::NotifySocket => match std::env::var_os("NOTIFY_SOCKET") {
                 Some(socket) => Ok(vec![self.bind(Path::new(&socket), &Change::default(), IdMapping::Unmapped)?]),
@@ -116,7 +131,7 @@ impl Outside<'_> {
         };
         let top = top.as_deref();
         let directory = match writable {
-            WritableLayer::Memory => return Ok(vec![lower]),
+            WritableLayer::Memory | WritableLayer::Tree => return Ok(vec![lower]),
             WritableLayer::Fresh { directory } => {
                 writable::make_fresh(directory, top)?;
                 directory
@@ -185,24 +200,9 @@ impl Outside<'_> {
 
     /// A file of ours, kept in the state directory while the container runs and mounted read-only.
     fn file(&self, target: &Path, content: &FileContent) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
-        let name = target.file_name().unwrap_or_default();
-        let path = self.state.join("files").join(name);
-        match content {
-            FileContent::Text(text) => std::fs::write(&path, text).call(|| format!("write {}", path.display()))?,
-            FileContent::Hosts { text, hostname } => {
-                let text = self.place.map_or(text.clone(), |place| files::hosts(text, hostname, &place.attachment));
-                std::fs::write(&path, text).call(|| format!("write {}", path.display()))?;
-            }
-            FileContent::Resolver { search, options } => {
-                let networks = self.place.map(|place| place.networks.as_slice()).unwrap_or_default();
-                let text = files::resolver(networks, search, options);
-                std::fs::write(&path, text).call(|| format!("write {}", path.display()))?;
-            }
-            FileContent::Host(host) => match std::fs::copy(host, &path) {
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error).call(|| format!("copy {}", host.display())),
-            },
+        let path = self.made(target, content)?;
+        if !path.exists() {
+            return Ok(Vec::new());
         }
         if let Some(range) = self.range {
             let (uid, gid) = (Uid::from_raw(range.base), Gid::from_raw(range.base));
@@ -210,6 +210,50 @@ impl Outside<'_> {
         }
         let change = Change { set: RDONLY | NOSUID | NODEV | NOEXEC, propagation: PRIVATE, ..Change::default() };
         Ok(vec![self.bind(&path, &change, IdMapping::Unmapped)?])
+    }
+
+    /// Where the state directory has it; not there where the host has no such file.
+    fn made(&self, target: &Path, content: &FileContent) -> Result<PathBuf, StepError> {
+        let path = self.state.join("files").join(target.file_name().unwrap_or_default());
+        let text = match content {
+            FileContent::Text(text) => text.clone(),
+            FileContent::Hosts { text, hostname } => {
+                self.place.map_or(text.clone(), |place| files::hosts(text, hostname, &place.attachment))
+            }
+            FileContent::Resolver { search, options } => {
+                let networks = self.place.map(|place| place.networks.as_slice()).unwrap_or_default();
+                files::resolver(networks, search, options)
+            }
+            FileContent::Random => {
+                let random = "/proc/sys/kernel/random/uuid";
+                std::fs::read_to_string(random).call(|| format!("read {random}"))?
+            }
+            FileContent::Host(host) => {
+                return match std::fs::copy(host, &path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        Err(error).call(|| format!("copy {}", host.display()))
+                    }
+                    _ => Ok(path),
+                };
+            }
+        };
+        std::fs::write(&path, text).call(|| format!("write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Something for the container's side, where there is something for it to do.
+    fn journal(&self, link: LinkJournal) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
+        let Some(machine) = self.machine_id else { return Ok(Vec::new()) };
+        let Some(path) = journal::prepare(link, &Trees { all: &self.plan.trees(), id: &machine.id })? else {
+            return Ok(Vec::new());
+        };
+        if matches!(link, LinkJournal::Host | LinkJournal::TryHost) {
+            let change = Change { set: NOSUID | NODEV | NOEXEC, propagation: PRIVATE, ..Change::default() };
+            return Ok(vec![self.bind(&path, &change, IdMapping::WherePossible)?]);
+        }
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(journal::DIRECTORY, flags, Mode::empty());
+        Ok(vec![(directory.call(|| format!("open({})", journal::DIRECTORY))?, Owners::Unmapped, path)])
     }
 
     fn host_file(&self, path: &Path) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
@@ -241,7 +285,7 @@ impl Outside<'_> {
             let entry = entry.call(describe)?;
             let name = PathBuf::from(entry.file_name());
             let content = std::fs::read(entry.path()).call(describe)?;
-            let flags = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+            let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
             let file = rustix::fs::openat(&memory, &name, flags, Mode::from_raw_mode(0o400)).call(describe)?;
             std::io::Write::write_all(&mut std::fs::File::from(file), &content).call(describe)?;
             own(&name).call(describe)?;

@@ -16,6 +16,7 @@ use super::error::{Context, StepError};
 use super::passwd::{Identity, resolve};
 use super::procfs::Procfs;
 use super::root::{Missing, Root, is};
+use super::system;
 use crate::config::capability;
 use crate::plan::Process;
 use crate::sys::{descriptors, privilege, signal};
@@ -31,6 +32,8 @@ pub struct Payload {
     filter: Vec<u8>,
     /// berth-init as a sealed file, where it is to be PID 1.
     init: Option<OwnedFd>,
+    /// It is the init of a system that says itself when it is ready.
+    speaks: bool,
     /// Where its labels are written, if it has any.
     labelled: Option<Procfs>,
 }
@@ -54,10 +57,20 @@ impl Payload {
             let home = identity.home.as_deref().unwrap_or("/");
             process.environment.push(format!("HOME={home}"));
         }
+        let mut speaks = false;
+        if process.argv.is_empty() {
+            let init = system::init(|path| executable(root, Path::new(path)) == Ok(true))?;
+            process.argv.push(init.0.to_owned());
+            speaks = init.1;
+        }
         let program = find_program(root, &process)?;
         let labels = process.apparmor.is_some() || process.selinux_label.is_some();
         let labelled = labels.then(|| Procfs::of(root)).transpose()?;
-        Ok(Payload { process, identity, program, filter, init, labelled })
+        Ok(Payload { process, identity, program, filter, init, speaks, labelled })
+    }
+
+    pub fn speaks(&self) -> bool {
+        self.speaks
     }
 
     /// Enters the working directory, made where the image lacks it, as every engine does.

@@ -26,7 +26,7 @@ pub fn is_to_come(scope: &Scope, name: &ContainerName, unit: &str) -> bool {
     let end =
         End { result: &variable("SERVICE_RESULT"), code: &variable("EXIT_CODE"), status: &variable("EXIT_STATUS") };
     let forced = !container.assigned(VerbatimSection::Service, "RestartForceExitStatus").is_empty();
-    let wanted = forced || end.restarts(container.restart_policy());
+    let wanted = forced || (container.boot && end.is_reboot()) || end.restarts(container.restart_policy());
     wanted && !is_being_stopped(unit)
 }
 
@@ -53,6 +53,11 @@ struct End<'a> {
 }
 
 impl End<'_> {
+    /// As reboot(2) in a PID namespace ends its init, or as systemd-nspawn says it.
+    fn is_reboot(&self) -> bool {
+        matches!((self.code, self.status), ("killed", "HUP") | ("exited", "133"))
+    }
+
     /// systemd.service(5), the table below `Restart=`.
     fn restarts(&self, policy: &str) -> bool {
         // What is wrong with the description is wrong the next time, too (RestartPreventExitStatus= of every container).

@@ -14,16 +14,17 @@ use super::claim::Claim;
 use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
 use super::inherited::{Inherited, in_order};
+use super::machine_id::MachineId;
 use super::machined::Registration;
 use super::outside::{Outside, map_owners};
 use super::range::Range;
 use super::reload::Reload;
 use super::restart::DESCRIPTION;
-use super::{environment, fetch, filter, handover, idmap, reload, sealed};
+use super::{delegate, environment, fetch, filter, handover, host_directory, idmap, reload, sealed};
 use crate::Scope;
 use crate::config::{Container, ContainerName, NameError, RootSource, Sources, UserNamespace};
 use crate::image::Store;
-use crate::machine::{ReloadAction, Signals, Started, attend};
+use crate::machine::{ReloadAction, Signals, Started, attend, cgroup_of};
 use crate::network::Place;
 use crate::plan::{Plan, Process, Step, UserRange};
 use crate::sys::privilege;
@@ -52,6 +53,7 @@ pub enum Kind {
 pub struct Prepared {
     pub newborn: Newborn,
     ready_by_payload: bool,
+    booted: bool,
     claim: Option<Claim>,
     pub range: Option<Range>,
     pub image_lock: Option<OwnedFd>,
@@ -59,6 +61,15 @@ pub struct Prepared {
     pub registration: Option<Registration>,
     /// Names of the locks of the unit's last start, which systemd still holds.
     stored: Vec<String>,
+}
+
+/// A container whose payload only waits to be released.
+struct SetUp {
+    newborn: Newborn,
+    process: Process,
+    registration: Option<Registration>,
+    /// Its init says itself when it is ready.
+    speaks: bool,
 }
 
 /// What systemd has for the payload besides its settings, and what its networks have for it.
@@ -77,10 +88,13 @@ pub fn start(scope: &Scope, name: &ContainerName, kind: Kind) -> Result<(), Erro
     };
     let prepared = prepare(scope, name, &sources, Some(claim), inherited, kind)?;
     hand_over(&prepared)?;
-    prepared.newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
-    if let Some(registration) = prepared.registration {
-        registration.wait(&prepared.newborn.pidfd);
-    }
+    let Prepared { newborn, registration, booted, .. } = prepared;
+    let wait = |registration: Option<Registration>| registration.map(|known| known.wait(&newborn.pidfd));
+    // An inner systemd leaves the unit's cgroup and gives controllers to those below: machined is to have seen it there,
+    // and none of us is to be left in it.
+    let registration = if booted { wait(registration).and(None) } else { registration };
+    newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
+    wait(registration);
     Ok(())
 }
 
@@ -180,7 +194,10 @@ pub fn prepare(
     let credentials = caught_up.as_ref().and_then(CaughtUp::credentials).or_else(directory);
     let sockets = in_order(inherited.sockets, &container.sockets);
     let given = Given { sockets, credentials, place };
-    let (newborn, process, registration) = set_up(scope, &plan, range.as_ref(), &state, given, kind)?;
+    let machine_id = plan.booted.as_ref().map(|booted| MachineId::choose(name, &plan.trees(), booted));
+    let machine_id = machine_id.transpose().at("find the machine id")?;
+    let SetUp { newborn, process, registration, speaks } =
+        set_up(scope, &plan, range.as_ref(), &state, given, machine_id.as_ref(), kind)?;
     drop(caught_up);
     let mut started = Started {
         name: name.to_string(),
@@ -198,6 +215,7 @@ pub fn prepare(
         init: plan.init,
         sources: sources.files.iter().map(|file| file.path.clone()).collect(),
         reload: container.reload.as_ref().map(ReloadAction::from),
+        machine_id: machine_id.map(|machine| machine.id),
         process,
     };
     match started.complete() {
@@ -205,8 +223,9 @@ pub fn prepare(
         other => other.call(|| "read /proc").at("save the state")?,
     }
     started.save(scope).call(|| "write started.json").at("save the state")?;
-    let ready_by_payload = plan.ready_by_payload;
-    Ok(Prepared { newborn, ready_by_payload, claim, range, image_lock, reload, registration, stored })
+    let booted = plan.booted.is_some();
+    let ready_by_payload = plan.ready_by_payload && (speaks || !plan.booted.is_some_and(|booted| booted.ready_by_init));
+    Ok(Prepared { newborn, ready_by_payload, booted, claim, range, image_lock, reload, registration, stored })
 }
 
 /// Gives systemd the locks to keep and the payload to supervise.
@@ -228,8 +247,9 @@ fn set_up(
     range: Option<&Range>,
     state: &Path,
     given: Given,
+    machine_id: Option<&MachineId>,
     kind: Kind,
-) -> Result<(Newborn, Process, Option<Registration>), Error> {
+) -> Result<SetUp, Error> {
     let mut process = plan.process.clone();
     process.environment = environment::gather(&plan.environment).at("gather the environment")?;
     if plan.ready_by_payload {
@@ -238,12 +258,18 @@ fn set_up(
     if given.credentials.is_some() {
         process.environment.push("CREDENTIALS_DIRECTORY=/run/host/credentials".to_owned());
     }
+    if let Some(machine) = machine_id {
+        process.environment.push(format!("container_uuid={}", machine.uuid()));
+        process.environment.extend(host_directory::variables());
+    }
     let filter = filter::program(&process).at("compile the seccomp filter")?;
     let init = plan.init.then(|| sealed::copy(Path::new(INIT))).transpose().at("prepare berth-init")?;
     let mut place = given.place;
-    let outside = Outside { plan, range, state, place: place.as_ref(), credentials: given.credentials.as_deref() };
+    let (credentials, at) = (given.credentials.as_deref(), place.as_ref());
+    let outside = Outside { plan, range, state, place: at, machine_id, credentials };
     let handles = outside.open()?;
-    let cargo = Cargo { process: process.clone(), filter, init, sockets: given.sockets };
+    let cargo =
+        Cargo { process: process.clone(), filter, init, sockets: given.sockets, machine_id: machine_id.cloned() };
     let newborn = give_birth(scope, plan, state, cargo, kind != Kind::Bare)?;
     if let Some(range) = range {
         let map = match plan.user_namespace {
@@ -255,6 +281,11 @@ fn set_up(
     privilege::set_limits(Some(newborn.pid), &process.rlimits)
         .call(|| format!("prlimit({:?})", process.rlimits))
         .at("set the resource limits")?;
+    if plan.booted.is_some() {
+        let step = "give it its cgroup";
+        let cgroup = cgroup_of(&newborn.pid.as_raw_nonzero().to_string()).call(|| "read /proc").at(step)?;
+        delegate::give(&cgroup, range.map_or(0, |range| range.base)).at(step)?;
+    }
     map_owners(&handles, plan, range, newborn.pid)?;
     let step = "talk to the container's process";
     let sent: Vec<_> = handles.iter().map(|handle| handle.for_step()).collect();
@@ -271,10 +302,13 @@ fn set_up(
     // While the other side sets itself up; a start never waits for machined before the payload runs.
     let registration = match kind {
         Kind::Bare => None,
-        _ => Registration::begin(&plan.name, newborn.pid, plan.tree()),
+        _ => {
+            let id = machine_id.map(MachineId::bytes).unwrap_or_default();
+            Registration::begin(&plan.name, newborn.pid, plan.tree(), id)
+        }
     };
     match newborn.channel.receive().call(|| "recvmsg").at(step)? {
-        Some(Message::Ready) => Ok((newborn, process, registration)),
+        Some(Message::Ready { speaks }) => Ok(SetUp { newborn, process, registration, speaks }),
         Some(Message::Failed(exit_code, text)) => Err(Error::Inside { exit_code, text }),
         _ => Err(Error::Vanished),
     }

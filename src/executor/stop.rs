@@ -60,11 +60,17 @@ pub fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error
 /// that systemd's patience ends before the payload does.
 pub const NO_HANDLER: &str = "PID 1 ignores its stop signal, having no handler for it; set init = true";
 
+/// The same of a booted system whose init is not systemd.
+pub const OTHER_SIGNAL: &str = "the init does not stop at its stop signal, which for systemd is SIGRTMIN+3; set stop-signal \
+    to the one it powers off at, such as SIGUSR2 for busybox";
+
 fn explain_kill(started: Option<&Started>) {
     let is = |variable: &str, value: &str| std::env::var(variable).is_ok_and(|found| found == value);
     let out_of_patience = is("SERVICE_RESULT", "timeout") && is("EXIT_CODE", "killed") && is("EXIT_STATUS", "KILL");
-    if out_of_patience && started.is_some_and(|started| !started.init) {
-        eprintln!("{NO_HANDLER}");
+    match started.filter(|started| out_of_patience && !started.init) {
+        Some(Started { machine_id: Some(_), .. }) => eprintln!("{OTHER_SIGNAL}"),
+        Some(_) => eprintln!("{NO_HANDLER}"),
+        None => {}
     }
 }
 

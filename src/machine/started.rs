@@ -43,6 +43,9 @@ pub struct Started {
     /// The TOML and its drop-ins that were used.
     pub sources: Vec<PathBuf>,
     pub reload: Option<ReloadAction>,
+    /// Of a booted system.
+    #[serde(default)]
+    pub machine_id: Option<String>,
     pub process: Process,
 }
 

@@ -7,7 +7,7 @@ use super::{
     DeviceNode, EnvironmentSources, FileContent, IdMapping, Lower, Namespace, Placement, Plan, Step, UserRange,
     WritableLayer,
 };
-use super::{mounts, privileges};
+use super::{booted, mounts, privileges};
 use crate::Scope;
 use crate::config::{
     Container, ContainerName, ContainerNetwork, NamespaceMode, NetworkMode, ResolvConf, RootSource, Timezone,
@@ -21,8 +21,6 @@ use crate::sys::mount as attr;
 pub enum PlanError {
     #[error("nothing to run: the image has neither entrypoint nor command; set command = [\"…\"]")]
     NothingToRun,
-    #[error("boot = true is not yet; run a single program with command = [\"…\"]")]
-    Boot,
     #[error("image is set but no image record was given")]
     NoImage,
     #[error("rootfs = \"{0}\" is a disk image; not yet: use a directory tree")]
@@ -46,9 +44,6 @@ impl Plan {
         container: &Container,
         image: Option<&ImageRecord>,
     ) -> Result<Plan, PlanError> {
-        if container.boot {
-            return Err(PlanError::Boot);
-        }
         let none = ProcessDefaults::default();
         let defaults = image.map_or(&none, |image| &image.process);
         let user_namespace = match container.security.user_namespace {
@@ -95,7 +90,8 @@ impl Plan {
             network_namespace,
             network: has_place(&container.network).then(|| container.network.clone()),
             init: container.init,
-            ready_by_payload: Plan::ready_by(container.notify),
+            ready_by_payload: container.is_ready_by_payload(),
+            booted: container.boot.then(|| booted::booted(container)),
         })
     }
 }
@@ -112,7 +108,7 @@ fn steps(
     steps.push(Step::Proc { own: own(Namespace::Pid) });
     steps.push(Step::Sys { own: own(Namespace::Network) });
     if own(Namespace::Cgroup) {
-        steps.push(Step::Cgroup);
+        steps.push(Step::Cgroup { writable: container.boot });
     }
     steps.push(Step::Devices { nodes: devices(container) });
     steps.push(Step::Terminals);
@@ -123,11 +119,17 @@ fn steps(
     if own(Namespace::Ipc) {
         steps.push(Step::MessageQueues);
     }
+    if container.boot {
+        steps.extend(booted::memory());
+    }
     steps.push(Step::Credentials);
-    if Plan::ready_by(container.notify) {
+    if container.is_ready_by_payload() {
         steps.push(Step::NotifySocket);
     }
-    steps.extend(network_files(scope, name, container));
+    match container.boot {
+        true => steps.extend(booted::files(scope, name, container)),
+        false => steps.extend(network_files(scope, name, container)),
+    }
     steps.extend(container.mounts.iter().map(mounts::step));
     if own(Namespace::Uts) {
         steps.push(Step::Hostname { hostname: hostname(name, container) });
@@ -138,11 +140,11 @@ fn steps(
     if !container.sysctls.is_empty() {
         steps.push(Step::Sysctls { values: container.sysctls.clone() });
     }
-    steps.extend(hidden(container));
+    steps.extend(hidden(container, own(Namespace::Network)));
     if container.read_only {
         steps.push(Step::ReadOnlyRoot);
     }
-    steps.push(Step::Enter);
+    steps.push(Step::Enter { shared: container.boot });
     Ok(steps)
 }
 
@@ -170,7 +172,12 @@ fn root(
     let writable = match (container.volatile, !container.keeps_layer()) {
         (Volatile::Yes | Volatile::State, _) => return Err(PlanError::Volatile),
         (Volatile::Overlay, _) => WritableLayer::Memory,
+        // Of the host's own root: overlayfs refuses a writable layer that lies in the tree below it.
+        (Volatile::No, true) if matches!(&lower, Lower::Tree(tree) if directory.starts_with(tree)) => {
+            WritableLayer::Memory
+        }
         (Volatile::No, true) => WritableLayer::Fresh { directory },
+        (Volatile::No, false) if container.boot && matches!(lower, Lower::Tree(_)) => WritableLayer::Tree,
         (Volatile::No, false) => WritableLayer::Kept { directory, made_for },
     };
     Ok(Step::Root { lower, writable })
@@ -195,7 +202,26 @@ pub(super) fn hostname(name: &ContainerName, container: &Container) -> String {
 
 /// `/etc/hosts`, `/etc/hostname`, `/etc/resolv.conf`, `/etc/localtime`.
 fn network_files(scope: &Scope, name: &ContainerName, container: &Container) -> Vec<Step> {
-    let file = |target: &str, content, placement| Step::File { target: target.into(), content, placement };
+    let hostname = hostname(name, container);
+    let mut files = vec![
+        hosts(scope, name, container),
+        file("/etc/hostname", FileContent::Text(hostname + "\n"), Placement::Mounted),
+    ];
+    files.extend(resolv_conf(scope, container));
+    let zone = match &container.timezone {
+        Timezone::Off => None,
+        Timezone::Host => Some(PathBuf::from("/etc/localtime")),
+        Timezone::Zone(zone) => Some(Path::new("/usr/share/zoneinfo").join(zone)),
+    };
+    files.extend(zone.map(|zone| file("/etc/localtime", FileContent::Host(zone), Placement::Written)));
+    files
+}
+
+pub(super) fn file(target: &str, content: FileContent, placement: Placement) -> Step {
+    Step::File { target: target.into(), content, placement }
+}
+
+pub(super) fn hosts(scope: &Scope, name: &ContainerName, container: &Container) -> Step {
     let hostname = hostname(name, container);
     let mut hosts = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n");
     let addressed = container.network.mode == NetworkMode::Bridge;
@@ -213,18 +239,7 @@ fn network_files(scope: &Scope, name: &ContainerName, container: &Container) -> 
         NetworkMode::Container(other) => FileContent::Host(file_of(scope, other, "hosts")),
         _ => hosts,
     };
-    let mut files = vec![
-        file("/etc/hosts", hosts, Placement::Mounted),
-        file("/etc/hostname", FileContent::Text(hostname + "\n"), Placement::Mounted),
-    ];
-    files.extend(resolv_conf(scope, container));
-    let zone = match &container.timezone {
-        Timezone::Off => None,
-        Timezone::Host => Some(PathBuf::from("/etc/localtime")),
-        Timezone::Zone(zone) => Some(Path::new("/usr/share/zoneinfo").join(zone)),
-    };
-    files.extend(zone.map(|zone| file("/etc/localtime", FileContent::Host(zone), Placement::Written)));
-    files
+    file("/etc/hosts", hosts, Placement::Mounted)
 }
 
 /// Of what another container was given.
@@ -232,7 +247,7 @@ fn file_of(scope: &Scope, other: &ContainerName, file: &str) -> PathBuf {
     scope.container_states().join(other.as_str()).join("files").join(file)
 }
 
-fn resolv_conf(scope: &Scope, container: &Container) -> Option<Step> {
+pub(super) fn resolv_conf(scope: &Scope, container: &Container) -> Option<Step> {
     let network = &container.network;
     let target = PathBuf::from("/etc/resolv.conf");
     let host = PathBuf::from("/etc/resolv.conf");
@@ -275,7 +290,7 @@ fn resolv_conf(scope: &Scope, container: &Container) -> Option<Step> {
     Some(Step::File { target, content, placement: Placement::Mounted })
 }
 
-fn hidden(container: &Container) -> Vec<Step> {
+fn hidden(container: &Container, own_network: bool) -> Vec<Step> {
     let security = &container.security;
     let kept = |path: &Path| security.unmasked_paths.iter().any(|unmasked| path.starts_with(unmasked));
     let defaults = if security.privileged { &[][..] } else { MASKED };
@@ -286,7 +301,11 @@ fn hidden(container: &Container) -> Vec<Step> {
     paths(defaults, &security.masked_paths)
         .into_iter()
         .map(|target| Step::Mask { target })
-        .chain(paths(read_only, &security.read_only_paths).into_iter().map(|target| Step::ReadOnly { target }))
+        .chain(paths(read_only, &security.read_only_paths).into_iter().map(|target| {
+            // An init sets up the network that is its own.
+            let network = container.boot && own_network && target == Path::new("/proc/sys");
+            Step::ReadOnly { except: network.then(|| target.join("net")), target }
+        }))
         .collect()
 }
 

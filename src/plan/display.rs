@@ -36,7 +36,10 @@ impl fmt::Display for Plan {
             writeln!(out, "{:>3}. {step}", number + 1)?;
         }
         let process = &self.process;
-        writeln!(out, "run             {:?}", process.argv)?;
+        match process.argv.is_empty() {
+            true => writeln!(out, "run             the tree's own init")?,
+            false => writeln!(out, "run             {:?}", process.argv)?,
+        }
         writeln!(out, "as              {}", process.user.as_deref().unwrap_or("root"))?;
         write!(out, "in              {}", process.working_directory.display())
     }
@@ -50,7 +53,9 @@ impl fmt::Display for Step {
             Step::Root { lower: Lower::Tree(tree), .. } => write!(out, "root of {}", tree.display()),
             Step::Proc { own } => write!(out, "mount /proc{}", if *own { "" } else { " of the host" }),
             Step::Sys { own } => write!(out, "mount /sys{}", if *own { "" } else { " of the host" }),
-            Step::Cgroup => out.write_str("mount /sys/fs/cgroup"),
+            Step::Cgroup { writable } => {
+                write!(out, "mount /sys/fs/cgroup{}", if *writable { ", writable" } else { "" })
+            }
             Step::Devices { nodes } => write!(out, "mount /dev with {} devices", nodes.len()),
             Step::Terminals => out.write_str("mount /dev/pts"),
             Step::Console => out.write_str("bind the terminal on /dev/console"),
@@ -60,9 +65,14 @@ impl fmt::Display for Step {
             Step::Tmpfs { target, .. } => write!(out, "tmpfs on {}", target.display()),
             Step::Overlay { target, .. } => write!(out, "overlay on {}", target.display()),
             Step::File { target, .. } => write!(out, "provide {}", target.display()),
+            Step::HostDirectory => out.write_str("mount /run/host"),
             Step::Credentials => out.write_str("pass the credentials"),
             Step::NotifySocket => out.write_str("pass the notification socket"),
             Step::Hostname { hostname } => write!(out, "set the host name {hostname}"),
+            Step::MachineId => out.write_str("set the machine id"),
+            Step::TimeZone { zone: None } => out.write_str("set the time zone of the host"),
+            Step::TimeZone { zone: Some(zone) } => write!(out, "set the time zone {zone}"),
+            Step::Journal { .. } => out.write_str("link the journal"),
             Step::Loopback => out.write_str("bring lo up"),
             Step::Sysctls { values } => {
                 let pairs: Vec<String> = values.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -70,9 +80,9 @@ impl fmt::Display for Step {
             }
             Step::Mask { target } => write!(out, "mask {}", target.display()),
             Step::Inaccessible { target } => write!(out, "make {} inaccessible", target.display()),
-            Step::ReadOnly { target } => write!(out, "make {} read-only", target.display()),
+            Step::ReadOnly { target, .. } => write!(out, "make {} read-only", target.display()),
             Step::ReadOnlyRoot => out.write_str("make the root read-only"),
-            Step::Enter => out.write_str("enter the root"),
+            Step::Enter { .. } => out.write_str("enter the root"),
         }
     }
 }

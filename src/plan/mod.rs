@@ -3,6 +3,7 @@
 //! Invariants: the first step makes the root, the last enters it; nothing below the root is resolved before the
 //! first or after the last. A step says what, never how: [`crate::executor`] knows the system calls.
 
+mod booted;
 mod build;
 mod display;
 mod environment;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::config::{ContainerName, ContainerNetwork, EnvironmentFile, Notify};
+use crate::config::{ContainerName, ContainerNetwork, EnvironmentFile};
 
 /// Everything the executor does for one start, in order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +48,19 @@ pub struct Plan {
     /// berth-init runs as PID 1, the payload as PID 2.
     pub init: bool,
     pub ready_by_payload: bool,
+    /// It runs a whole system, not one program.
+    pub booted: Option<Booted>,
+}
+
+/// What is known of a booted system before its tree is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Booted {
+    /// As the administrator wants it.
+    pub machine_id: Option<String>,
+    /// Nothing that it writes is kept.
+    pub discarded: bool,
+    /// Whether only its init shows who says that it is ready: systemd says so itself.
+    pub ready_by_init: bool,
 }
 
 /// Which host ids the container's ids stand for.
@@ -89,12 +103,22 @@ impl Plan {
         })
     }
 
+    /// The directories its root is made of, the topmost first.
+    pub fn trees(&self) -> Vec<PathBuf> {
+        let Some(Step::Root { lower, writable }) = self.steps.first() else { return Vec::new() };
+        let kept = match writable {
+            WritableLayer::Kept { directory, .. } => Some(directory.join("upper")),
+            _ => None,
+        };
+        let lower = match lower {
+            Lower::Layers { directory, names } => names.iter().rev().map(|name| directory.join(name)).collect(),
+            Lower::Tree(tree) => vec![tree.clone()],
+        };
+        kept.into_iter().chain(lower).collect()
+    }
+
     /// Whether nothing that it writes into its root reaches a disk.
     pub fn writes_to_memory(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Root { writable: WritableLayer::Memory, .. }))
-    }
-
-    fn ready_by(notify: Notify) -> bool {
-        notify == Notify::Container
     }
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::{PlanError, Process, SeccompChoice};
-use crate::config::{AppArmor, Container, ResourceLimit, SeccompSource, UserSpec, capability};
+use crate::config::{AppArmor, Container, NetworkMode, ResourceLimit, SeccompSource, UserSpec, capability};
 use crate::image::ProcessDefaults;
 
 pub fn process(container: &Container, image: &ProcessDefaults) -> Result<Process, PlanError> {
+    let boot = container.boot;
     let mut argv = container.entrypoint.clone().unwrap_or_else(|| image.entrypoint.clone());
     match &container.command {
         Some(command) => argv.extend(command.iter().cloned()),
@@ -14,14 +15,16 @@ pub fn process(container: &Container, image: &ProcessDefaults) -> Result<Process
         None if container.entrypoint.is_some() => {}
         None => argv.extend(image.command.iter().cloned()),
     }
-    if argv.is_empty() {
+    if boot {
+        argv.clear();
+    } else if argv.is_empty() {
         return Err(PlanError::NothingToRun);
     }
     let security = &container.security;
     let all = (1u64 << (capability::LAST + 1)) - 1;
     let mut capabilities = match (security.privileged, container.boot) {
         (true, _) => all,
-        (false, true) => capability::DEFAULT_BOOTED,
+        (false, true) => capability::DEFAULT_BOOTED | network_of_its_own(container),
         (false, false) => capability::DEFAULT_APPLICATION,
     };
     let mask = |names: &[String]| names.iter().filter_map(|name| capability::number(name)).fold(0, |m, n| m | 1 << n);
@@ -32,11 +35,11 @@ pub fn process(container: &Container, image: &ProcessDefaults) -> Result<Process
         working_directory: container
             .working_directory
             .clone()
-            .or_else(|| image.working_directory.as_deref().filter(|dir| !dir.is_empty()).map(PathBuf::from))
+            .or_else(|| image.working_directory.as_deref().filter(|dir| !dir.is_empty() && !boot).map(PathBuf::from))
             .unwrap_or_else(|| PathBuf::from("/")),
         user: match &container.user {
             Some(user) => Some(user_text(user)),
-            None => image.user.clone().filter(|user| !user.is_empty()),
+            None => image.user.clone().filter(|user| !user.is_empty() && !boot),
         },
         groups: container.groups.clone(),
         umask: container.umask,
@@ -63,6 +66,14 @@ pub fn process(container: &Container, image: &ProcessDefaults) -> Result<Process
             })
             .collect(),
     })
+}
+
+/// Only where a network is the container's own is its init to set it up.
+fn network_of_its_own(container: &Container) -> u64 {
+    match container.network.mode {
+        NetworkMode::Bridge | NetworkMode::Private | NetworkMode::None => capability::NET_ADMIN,
+        NetworkMode::Host | NetworkMode::Container(_) | NetworkMode::Path(_) => 0,
+    }
 }
 
 fn user_text(user: &UserSpec) -> String {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// that `exec` joins with the same limits on privilege.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
+    /// Empty for the init of the tree, wherever it is there.
     pub argv: Vec<String>,
     /// `NAME=value`, each name once.
     pub environment: Vec<String>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
-use crate::config::ContainerNetwork;
+use crate::config::{ContainerNetwork, LinkJournal};
 
 /// In the order of a plan, each step is prepared on the host side (what needs the host's privileges or paths) and
 /// then placed from inside the container's own namespaces.
@@ -25,8 +25,10 @@ pub enum Step {
     Sys {
         own: bool,
     },
-    /// `/sys/fs/cgroup`, read-only, from the unit's cgroup down.
-    Cgroup,
+    /// `/sys/fs/cgroup`, from the unit's cgroup down; writable for an init that makes cgroups of its own.
+    Cgroup {
+        writable: bool,
+    },
     /// `/dev`: a tmpfs with these nodes and the usual links.
     Devices {
         nodes: Vec<DeviceNode>,
@@ -70,12 +72,24 @@ pub enum Step {
         content: FileContent,
         placement: Placement,
     },
+    /// `/run/host`: what systemd's container interface has there, but for the two that follow.
+    HostDirectory,
     /// `/run/host/credentials`: the unit's credentials, readable by the container's root only.
     Credentials,
     /// `/run/host/notify`: the unit's notification socket, for a payload that says when it is ready.
     NotifySocket,
     Hostname {
         hostname: String,
+    },
+    /// `/etc/machine-id`, where the system is not to use its tree's own.
+    MachineId,
+    /// `/etc/localtime`: a link to this zone in its own tree; `None` is the host's.
+    TimeZone {
+        zone: Option<String>,
+    },
+    /// The inner system's journal, where the host's journalctl(1) finds it.
+    Journal {
+        link: LinkJournal,
     },
     /// Brings `lo` up.
     Loopback,
@@ -92,10 +106,15 @@ pub enum Step {
     },
     ReadOnly {
         target: PathBuf,
+        /// Part of it that stays as it is.
+        except: Option<PathBuf>,
     },
     ReadOnlyRoot,
     /// Makes the root `/` and lets go of the host's file system.
-    Enter,
+    Enter {
+        /// Mounts spread among the namespaces that are made inside, as an init expects of its host.
+        shared: bool,
+    },
 }
 
 /// The read-only part of the root.
@@ -118,6 +137,8 @@ pub enum WritableLayer {
     Fresh { directory: PathBuf },
     /// Kept between starts, pinned to the image it was made for.
     Kept { directory: PathBuf, made_for: String },
+    /// There is none: the tree itself is written to.
+    Tree,
     /// In memory, gone with the container.
     Memory,
 }
@@ -182,6 +203,8 @@ pub enum FileContent {
         text: String,
         hostname: String,
     },
+    /// A random UUID.
+    Random,
     /// A resolv.conf(5) of the networks' own servers, with these lines of `search` and `options`.
     Resolver {
         search: Vec<String>,

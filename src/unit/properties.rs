@@ -7,7 +7,7 @@ use super::specified::Specified;
 use super::table;
 use super::template;
 use super::value::{Value, ValueError};
-use crate::config::{Container, Device, NetworkMode, Notify, RootSource, VerbatimSection, VerbatimSetting};
+use crate::config::{Container, Device, NetworkMode, RootSource, VerbatimSection, VerbatimSetting};
 use crate::image::ImageRecord;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub fn properties(container: &Container, image: Option<&ImageRecord>) -> Result<
     if let Some(number) = stop_signal(container, image) {
         all.push(set("KillSignal", Value::Named { name: signal::name(number), number }));
     }
-    if container.notify == Notify::Container {
+    if container.is_ready_by_payload() {
         all.push(set("NotifyAccess", Value::Word("all".to_owned())));
     }
     if container.init {
@@ -73,14 +73,16 @@ fn resets(setting: &VerbatimSetting) -> bool {
     setting.values.first().is_none_or(String::is_empty)
 }
 
-/// What a booted operating system needs otherwise than an application: its own shutdown signal, a reboot (exit
-/// status 133, as systemd-nspawn's) that is no failure however often it happens, time to stop its services.
+/// What a booted operating system needs otherwise than an application: its own shutdown signal, a reboot (also exit
+/// status 133, as systemd-nspawn's) that is no failure however often it happens, time to start and stop its services.
 fn booted() -> Result<Vec<Property>, PropertyError> {
     [
         ("SuccessExitStatus", "133"),
-        ("RestartForceExitStatus", "133"),
+        // reboot(2) in a PID namespace ends its init by SIGHUP, power-off by SIGINT, which is no failure (pid_namespaces(7)).
+        ("RestartForceExitStatus", "133 SIGHUP"),
         ("StartLimitIntervalSec", "1min"),
         ("StartLimitBurst", "60"),
+        ("TimeoutStartSec", "2min"),
         ("TimeoutStopSec", "90s"),
         ("OOMPolicy", "continue"),
     ]

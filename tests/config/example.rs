@@ -41,7 +41,7 @@ fn the_example_means_what_it_says() {
     assert_eq!(container.timezone, Timezone::Host);
     assert_eq!(container.stop_signal, Some(Signal(3)));
     assert_eq!(container.reload, Some(Reload::Signal(Signal(1))));
-    assert_eq!(container.notify, Notify::Executor);
+    assert_eq!(container.notify, Some(Notify::Executor));
     assert_eq!(container.ephemeral, Some(true));
     assert!(!container.read_only);
     assert_eq!(container.volatile, Volatile::No);

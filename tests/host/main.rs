@@ -5,6 +5,7 @@
 //! hosts, names it in `BERTH_STAGE`, and runs them all; `BERTH_SUITE` picks the hosts' Debian. By hand, after
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
+mod booted;
 mod doctor;
 mod edit;
 mod escapes;

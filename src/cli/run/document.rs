@@ -53,6 +53,9 @@ pub struct Options {
     /// Make the root read-only
     #[arg(long)]
     read_only: bool,
+    /// Run the tree's own init: a whole system
+    #[arg(short, long)]
+    boot: bool,
     /// Run a small init as PID 1, the command as its child
     #[arg(long)]
     init: bool,
@@ -106,7 +109,7 @@ impl Options {
         for (key, text) in texts.into_iter().filter_map(|(key, text)| Some((key, text?))) {
             document[key] = value(text);
         }
-        let switches = [("tty", self.tty), ("read-only", self.read_only), ("init", self.init)];
+        let switches = [("tty", self.tty), ("read-only", self.read_only), ("init", self.init), ("boot", self.boot)];
         for (key, _) in switches.iter().filter(|(_, on)| *on) {
             document[key] = value(true);
         }

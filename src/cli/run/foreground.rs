@@ -11,7 +11,7 @@ use super::unit::{Unit, borrowed};
 use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
-use crate::config::{Container, ContainerName, Notify};
+use crate::config::{Container, ContainerName};
 use crate::executor::{self, Claim};
 use crate::machine::{RELEASE, Signals, attend_until, expect_moves};
 use crate::unit::manager::{Ended, ManagerError};
@@ -28,7 +28,7 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
     };
     let mut unit = Unit::new(prepared, true)?;
     unit.descriptors = Some(descriptors);
-    let by_payload = prepared.container.notify == Notify::Container;
+    let by_payload = prepared.container.is_ready_by_payload();
     // The bus is spoken to beside the loop over the terminal and signals; its end is the end of this pipe.
     let signalled = Signalled { unit: unit.name.clone(), early: Mutex::new(Some(Vec::new())) };
     let (over, held_open) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
@@ -96,14 +96,14 @@ fn supervise(
         }
         let ended = transient.until_ended().await?;
         if ended.is_some_and(Ended::is_killed) && !container.init && transient.timed_out().await? {
-            eprintln!("{}", executor::NO_HANDLER);
+            eprintln!("{}", if container.boot { executor::OTHER_SIGNAL } else { executor::NO_HANDLER });
         }
         match (started, ended) {
+            // As the kernel ends the init of a system that powers itself off (pid_namespaces(7)).
+            (Ok(()), Some(ended)) if container.boot && ended.exit_code() == 128 + libc::SIGINT => Ok(0),
             (Ok(()), Some(ended)) => Ok(ended.exit_code()),
             (Ok(()), None) => Err(Failure::new("systemd does not say how the payload ended")),
-            (Err(ManagerError::Job { .. }), Some(ended)) => {
-                Ok(not_started(ended, container.notify == Notify::Container))
-            }
+            (Err(ManagerError::Job { .. }), Some(ended)) => Ok(not_started(ended, container.is_ready_by_payload())),
             (Err(error), _) => Err(error.into()),
         }
     })

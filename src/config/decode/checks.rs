@@ -3,8 +3,8 @@
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section};
 use crate::config::{
-    Container, ContainerName, NamespaceMode, NetworkMode, RootSource, SourceFile, Sources, UserNamespace, Volatile,
-    capability,
+    Container, ContainerName, LinkJournal, NamespaceMode, NetworkMode, RootSource, SourceFile, Sources, UserNamespace,
+    Volatile, capability,
 };
 
 const NAMESPACES: [&str; 4] = ["pid", "ipc", "uts", "cgroup"];
@@ -15,11 +15,14 @@ pub fn check(root: Section, container: &Container, sources: &Sources) {
     }
     if container.boot {
         booted(root, container);
+    } else {
+        root.refuse("os", Mistake::new("[os] is for a booted system", "write boot = true"));
     }
     if container.init && !container.boot && container.namespaces.pid != NamespaceMode::Private {
         let message = "“init” needs a PID namespace of the container's own: it runs as PID 1";
         root.refuse("init", Mistake::new(message, "leave “pid” in [namespaces] at \"private\""));
     }
+    journal(root, container);
     writable(root, container);
     if root.place("rootfs").is_some() {
         root.refuse("pull", "[pull] is for images; a container with “rootfs” pulls nothing");
@@ -59,6 +62,15 @@ fn booted(root: Section, container: &Container) {
     if container.namespaces.pid != NamespaceMode::Private {
         let message = "“pid” contradicts boot = true: an init is PID 1 of a namespace of its own";
         root.refuse_at(&["namespaces", "pid"], message);
+    }
+}
+
+/// An inner system's journal that is to be found on the host, of a system that is to leave nothing there.
+fn journal(root: Section, container: &Container) {
+    let linked = matches!(container.os.link_journal, LinkJournal::Guest | LinkJournal::Host);
+    if linked && container.boot && !container.keeps_layer() {
+        let message = "“link-journal” contradicts ephemeral = true: the journal goes with what else is written";
+        root.refuse_at(&["os", "link-journal"], Mistake::new(message, "write link-journal = \"no\""));
     }
 }
 

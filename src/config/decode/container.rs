@@ -6,7 +6,9 @@ use super::{mounts, network, process, security, sockets, verbatim};
 use crate::config::diagnostics::Mistake;
 use crate::config::item::{Item, Section};
 use crate::config::tree::Place;
-use crate::config::{Container, Notify, Pull, PullPolicy, RootSource, Timezone, Volatile, parse, schema};
+use crate::config::{
+    Container, LinkJournal, Notify, Os, Pull, PullPolicy, RootSource, Timezone, Volatile, parse, schema,
+};
 
 /// As runtime-spec and every engine have it.
 const SHM_SIZE: u64 = 64 << 20;
@@ -36,8 +38,7 @@ pub fn decode(root: Section) -> Container {
         stop_signal: root.read("stop-signal", process::signal),
         reload: process::reload(root),
         notify: root
-            .read("notify", |item| item.word(&[("executor", Notify::Executor), ("container", Notify::Container)]))
-            .unwrap_or(Notify::Executor),
+            .read("notify", |item| item.word(&[("executor", Notify::Executor), ("container", Notify::Container)])),
         tty: root.flag("tty"),
         ephemeral: root.read("ephemeral", Item::boolean),
         read_only: root.flag("read-only"),
@@ -54,6 +55,7 @@ pub fn decode(root: Section) -> Container {
         rlimits: process::rlimits(root),
         network: network::decode(root.section("network", &schema::NETWORK)),
         sockets: sockets::decode(root),
+        os: os(root.section("os", &schema::OS)),
         verbatim: verbatim::decode(root),
     }
 }
@@ -85,6 +87,33 @@ fn timezone(item: Item) -> Option<Timezone> {
         "host" => Ok(Timezone::Host),
         "off" => Ok(Timezone::Off),
         zone => parse::timezone(zone).map(Timezone::Zone),
+    })
+}
+
+fn os(section: Section) -> Os {
+    let links = [
+        ("no", LinkJournal::No),
+        ("guest", LinkJournal::Guest),
+        ("try-guest", LinkJournal::TryGuest),
+        ("host", LinkJournal::Host),
+        ("try-host", LinkJournal::TryHost),
+    ];
+    Os {
+        machine_id: section.read("machine-id", machine_id).flatten(),
+        link_journal: section.read("link-journal", |item| item.word(&links)).unwrap_or(LinkJournal::TryGuest),
+    }
+}
+
+/// As machine-id(5) has it; `auto` is `None`.
+fn machine_id(item: Item) -> Option<Option<String>> {
+    let is_id = |text: &str| {
+        let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        text.len() == 32 && digits && text.bytes().any(|byte| byte != b'0')
+    };
+    item.parsed(|text| match text {
+        "auto" => Ok(None),
+        id if is_id(id) => Ok(Some(id.to_owned())),
+        other => Err(Mistake::not(other, "“auto” or 32 hexadecimal digits in lower case, not all of them 0")),
     })
 }
 

@@ -1,0 +1,60 @@
+//! What a booted system has otherwise than an application: systemd's container interface
+//! (<https://systemd.io/CONTAINER_INTERFACE>) and files of its own that it may change.
+
+use std::path::Path;
+
+use super::build::{file, hostname, hosts, resolv_conf};
+use super::{Booted, FileContent, Placement, Step};
+use crate::Scope;
+use crate::config::{Container, ContainerName, LinkJournal, NamespaceMode, RootSource, Timezone};
+use crate::sys::mount::{NODEV, NOSUID};
+
+pub fn booted(container: &Container) -> Booted {
+    Booted {
+        machine_id: container.os.machine_id.clone(),
+        discarded: !container.keeps_layer(),
+        ready_by_init: container.notify.is_none(),
+    }
+}
+
+/// `/run` and `/tmp`, and in the first what the host tells of itself.
+pub fn memory() -> [Step; 3] {
+    let memory = |target: &str, mode| Step::Tmpfs {
+        target: Path::new(target).into(),
+        size: None,
+        mode,
+        attributes: NOSUID | NODEV,
+    };
+    [memory("/run", 0o755), memory("/tmp", 0o1777), Step::HostDirectory]
+}
+
+/// Files are written, not mounted: the system may change them. A tree that is kept has its own host name, and its own
+/// `/etc/hosts`, unless the TOML has one.
+pub fn files(scope: &Scope, name: &ContainerName, container: &Container) -> Vec<Step> {
+    // The kernel's own is the host's: the journal would take all of the system's boots for one.
+    let boot_id = file("/proc/sys/kernel/random/boot_id", FileContent::Random, Placement::Mounted);
+    let mut files = vec![boot_id, Step::MachineId];
+    if !container.network.hosts.is_empty() {
+        files.push(hosts(scope, name, container));
+    }
+    let of_image = matches!(container.source, RootSource::Image(_));
+    let named = container.hostname.is_some() || of_image || !container.keeps_layer();
+    if named && container.namespaces.uts == NamespaceMode::Private {
+        let hostname = hostname(name, container) + "\n";
+        files.push(file("/etc/hostname", FileContent::Text(hostname), Placement::Written));
+    }
+    files.extend(resolv_conf(scope, container).map(|step| match step {
+        Step::File { target, content, .. } => Step::File { target, content, placement: Placement::Written },
+        other => other,
+    }));
+    match &container.timezone {
+        Timezone::Off => {}
+        Timezone::Host => files.push(Step::TimeZone { zone: None }),
+        Timezone::Zone(zone) => files.push(Step::TimeZone { zone: Some(zone.clone()) }),
+    }
+    // What is discarded at the end would leave a link to nothing.
+    if container.keeps_layer() && container.os.link_journal != LinkJournal::No {
+        files.push(Step::Journal { link: container.os.link_journal });
+    }
+    files
+}
