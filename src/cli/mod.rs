@@ -1,10 +1,13 @@
 //! `berthctl`: one file a verb. Each parses its own options, does its work and returns an exit status.
 
+mod bind;
 mod cat;
 mod check;
 pub mod complete;
+mod copy;
 mod doctor;
 mod edit;
+mod enable;
 mod exec;
 mod failure;
 mod freeze;
@@ -25,6 +28,7 @@ mod shell;
 mod show;
 mod status;
 mod target;
+mod top;
 mod trust;
 mod wait;
 
@@ -59,6 +63,16 @@ enum Verb {
     Restart(jobs::Restart),
     #[command(display_order = 5)]
     Reload(jobs::Reload),
+    #[command(display_order = 5)]
+    Poweroff(jobs::Poweroff),
+    #[command(display_order = 5)]
+    Reboot(jobs::Reboot),
+    #[command(display_order = 5)]
+    Terminate(jobs::Terminate),
+    #[command(display_order = 5)]
+    Enable(enable::Enable),
+    #[command(display_order = 5)]
+    Disable(enable::Disable),
     #[command(display_order = 6)]
     Kill(kill::Kill),
     #[command(display_order = 7)]
@@ -71,6 +85,8 @@ enum Verb {
     List(list::List),
     #[command(display_order = 11)]
     Status(status::Status),
+    #[command(display_order = 11)]
+    Top(top::Top),
     #[command(display_order = 12)]
     Show(show::Show),
     #[command(display_order = 13)]
@@ -79,6 +95,14 @@ enum Verb {
     Exec(exec::Exec),
     #[command(display_order = 15)]
     Shell(shell::Shell),
+    #[command(display_order = 15)]
+    CopyTo(copy::CopyTo),
+    #[command(display_order = 15)]
+    CopyFrom(copy::CopyFrom),
+    #[command(display_order = 15)]
+    Bind(bind::Bind),
+    #[command(display_order = 15)]
+    Unbind(bind::Unbind),
     #[command(display_order = 16)]
     Plan(plan::PlanVerb),
     #[command(display_order = 17)]
@@ -159,16 +183,26 @@ impl Verb {
             Verb::Stop(stop) => stop.carry_out(scope),
             Verb::Restart(restart) => restart.carry_out(scope),
             Verb::Reload(reload) => reload.carry_out(scope),
+            Verb::Poweroff(poweroff) => poweroff.carry_out(scope),
+            Verb::Reboot(reboot) => reboot.carry_out(scope),
+            Verb::Terminate(terminate) => terminate.carry_out(scope),
+            Verb::Enable(enable) => enable.carry_out(scope),
+            Verb::Disable(disable) => disable.carry_out(scope),
             Verb::Kill(kill) => kill.carry_out(scope),
             Verb::Wait(wait) => wait.carry_out(scope),
             Verb::Pause(pause) => pause.carry_out(scope),
             Verb::Resume(resume) => resume.carry_out(scope),
             Verb::List(list) => list.carry_out(scope),
             Verb::Status(status) => status.carry_out(scope),
+            Verb::Top(top) => top.carry_out(scope),
             Verb::Show(show) => show.carry_out(scope),
             Verb::Logs(logs) => logs.carry_out(scope),
             Verb::Exec(exec) => exec.carry_out(scope),
             Verb::Shell(shell) => shell.carry_out(scope),
+            Verb::CopyTo(copy) => copy.carry_out(scope),
+            Verb::CopyFrom(copy) => copy.carry_out(scope),
+            Verb::Bind(bind) => bind.carry_out(scope),
+            Verb::Unbind(unbind) => unbind.carry_out(scope),
             Verb::Plan(plan) => plan.carry_out(scope),
             Verb::Check(check) => check.carry_out(scope),
             Verb::Cat(cat) => cat.carry_out(scope),
@@ -197,7 +231,7 @@ mod tests {
     #[test]
     fn options_of_systemctl_and_machinectl_are_taken_by_the_verbs_that_have_theirs() {
         let all = "--quiet --no-legend --full --no-pager";
-        let verbs = "start stop restart reload kill wait pause resume reset cat plan status show";
+        let verbs = "start stop restart reload poweroff reboot terminate enable disable kill wait pause resume reset cat plan status show";
         let common = verbs.split(' ').flat_map(|verb| [format!("{verb} {all} web"), format!("{verb} -q -l web")]);
         let own = [
             "list -a -q -l --no-legend --no-pager -o json",
@@ -225,7 +259,14 @@ mod tests {
             "kill -s KILL --kill-whom=leader web",
             "kill --signal=9 --kill-who=main web",
             "shell -q -E A=b --uid=www web ls -l",
+            "enable --now -q web",
+            "disable --now -q web",
+            "top -n 1 -d 0.5 --order memory -l -q --no-legend --no-pager -o json web",
             "edit --full --force --no-pager web",
+            "bind -q --read-only --mkdir --no-pager web /a /b",
+            "unbind -q --no-pager web /b",
+            "copy-to -q --force --no-pager web a /b",
+            "copy-from -q --force --no-pager web /a -",
             "doctor -l -q --no-legend --no-pager -o json",
             "trust list -l -q --no-legend --no-pager -o json",
             "trust allow -q -l --no-pager quay.io",

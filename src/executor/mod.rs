@@ -5,12 +5,14 @@
 //! namespaces; a [`channel`] joins the two. [`payload`] is the way from there to execve(2), [`handover`] what systemd
 //! is told, [`stop`] what is left to do at the end.
 
+mod bind;
 mod birth;
 mod bus;
 mod catch_up;
 mod channel;
 mod claim;
 mod contents;
+mod copy;
 mod devices;
 mod environment;
 mod error;
@@ -24,6 +26,7 @@ mod inherited;
 mod inside;
 mod interfaces;
 mod join;
+mod leader;
 mod leftover;
 mod machined;
 mod outside;
@@ -47,8 +50,10 @@ mod thaw;
 mod watch;
 mod writable;
 
+pub use bind::{Binding, bind, unbind};
 pub use claim::Claim;
 pub use contents::{Contents, ContentsError, has_contents};
+pub use copy::{CopyError, Place, copy_from, copy_to};
 pub use error::Error;
 pub use join::{Joined, Request, join};
 pub use leftover::{leftover_layers, remove_leftover};

@@ -5,8 +5,11 @@
 //! hosts, names it in `BERTH_STAGE`, and runs them all; `BERTH_SUITE` picks the hosts' Debian. By hand, after
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
+mod binding;
+mod copying;
 mod doctor;
 mod edit;
+mod ending;
 mod escapes;
 mod exec;
 mod faults;
@@ -23,5 +26,6 @@ mod run;
 mod sharing;
 mod smoke;
 mod templates;
+mod top;
 mod verbs;
 mod vm;
