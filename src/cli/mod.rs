@@ -7,11 +7,13 @@ pub mod complete;
 mod copy;
 mod doctor;
 mod edit;
+mod elsewhere;
 mod enable;
 mod exec;
 mod failure;
 mod freeze;
 mod image;
+mod import_nspawn;
 mod jobs;
 mod kill;
 mod list;
@@ -47,6 +49,12 @@ const NOT_RUN: i32 = 125;
 #[command(after_help = "Containers are described in /etc/berth/containers/NAME.toml, see berth.container(5), and are \
     the units container@NAME.service.")]
 struct Berthctl {
+    /// Do it on another host, over ssh; before the verb
+    #[arg(short = 'H', long, value_name = "[USER@]HOST[:PORT]", conflicts_with = "machine")]
+    host: Option<String>,
+    /// Do it in a running container that has berth, too; before the verb
+    #[arg(short = 'M', long, value_name = "[USER@]CONTAINER", add = complete::running())]
+    machine: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -111,6 +119,8 @@ enum Verb {
     Cat(cat::Cat),
     #[command(display_order = 19)]
     Edit(edit::Edit),
+    #[command(display_order = 19)]
+    ImportNspawn(import_nspawn::ImportNspawn),
     #[command(display_order = 20)]
     Reset(reset::Reset),
     #[command(display_order = 21)]
@@ -150,6 +160,11 @@ pub fn main() -> i32 {
             };
         }
     };
+    if let Some(elsewhere) = elsewhere::Elsewhere::of(parsed.host, parsed.machine) {
+        let failure = elsewhere.carry_out(std::env::args_os().skip(1).collect());
+        eprintln!("berthctl: {}", failure.text);
+        return failure.code.unwrap_or(FAILED);
+    }
     let scope = Scope::system();
     let failed = if matches!(parsed.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Shell(_)) { NOT_RUN } else { FAILED };
     match parsed.verb.carry_out(&scope) {
@@ -207,6 +222,7 @@ impl Verb {
             Verb::Check(check) => check.carry_out(scope),
             Verb::Cat(cat) => cat.carry_out(scope),
             Verb::Edit(edit) => edit.carry_out(scope),
+            Verb::ImportNspawn(import) => import.carry_out(scope),
             Verb::Reset(reset) => reset.carry_out(scope),
             Verb::Doctor(doctor) => doctor.carry_out(scope),
             Verb::Pull(pull) => pull.carry_out(scope),
@@ -262,6 +278,7 @@ mod tests {
             "enable --now -q web",
             "disable --now -q web",
             "top -n 1 -d 0.5 --order memory -l -q --no-legend --no-pager -o json web",
+            "import-nspawn -q --force --name web -o - deb",
             "edit --full --force --no-pager web",
             "bind -q --read-only --mkdir --no-pager web /a /b",
             "unbind -q --no-pager web /b",

@@ -9,6 +9,7 @@ mod binding;
 mod copying;
 mod doctor;
 mod edit;
+mod elsewhere;
 mod ending;
 mod escapes;
 mod exec;
