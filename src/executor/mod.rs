@@ -46,6 +46,7 @@ mod sealed;
 mod start;
 mod stop;
 mod sweep;
+mod system;
 mod thaw;
 mod watch;
 mod writable;
@@ -61,6 +62,7 @@ pub use restart::{DESCRIPTION, DROP_INS};
 pub use scoped::Caller;
 pub use stop::{Keep, NO_HANDLER, forget, tidy};
 pub use sweep::{loaded_unit, sweep};
+pub use system::system_of;
 
 use start::Kind;
 
