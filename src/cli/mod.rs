@@ -18,6 +18,7 @@ mod jobs;
 mod kill;
 mod list;
 mod logs;
+mod machine_image;
 mod network;
 mod output;
 mod plan;
@@ -131,6 +132,24 @@ enum Verb {
     Push(push::Push),
     #[command(display_order = 23, subcommand)]
     Image(image::Image),
+    #[command(display_order = 23)]
+    ListImages(machine_image::ListImages),
+    #[command(display_order = 23)]
+    ImageStatus(machine_image::ImageStatus),
+    #[command(display_order = 23)]
+    ShowImage(machine_image::ShowImage),
+    #[command(display_order = 23)]
+    Clone(machine_image::CloneImage),
+    #[command(display_order = 23)]
+    Rename(machine_image::RenameImage),
+    #[command(display_order = 23)]
+    ReadOnly(machine_image::ReadOnlyImage),
+    #[command(display_order = 23)]
+    Remove(machine_image::RemoveImages),
+    #[command(display_order = 23)]
+    SetLimit(machine_image::SetLimit),
+    #[command(display_order = 23)]
+    Clean(machine_image::Clean),
     #[command(display_order = 24, subcommand)]
     Trust(trust::TrustVerb),
     #[command(display_order = 25, subcommand)]
@@ -228,6 +247,15 @@ impl Verb {
             Verb::Pull(pull) => pull.carry_out(scope),
             Verb::Push(push) => push.carry_out(scope),
             Verb::Image(image) => image.carry_out(scope),
+            Verb::ListImages(verb) => verb.carry_out(),
+            Verb::ImageStatus(verb) => verb.carry_out(scope),
+            Verb::ShowImage(verb) => verb.carry_out(),
+            Verb::Clone(verb) => verb.carry_out(),
+            Verb::Rename(verb) => verb.carry_out(scope),
+            Verb::ReadOnly(verb) => verb.carry_out(),
+            Verb::Remove(verb) => verb.carry_out(scope),
+            Verb::SetLimit(verb) => verb.carry_out(),
+            Verb::Clean(verb) => verb.carry_out(scope),
             Verb::Trust(trust) => trust.carry_out(scope),
             Verb::Registry(registry) => registry.carry_out(scope),
             Verb::Network(network) => network.carry_out(scope),
@@ -279,6 +307,15 @@ mod tests {
             "disable --now -q web",
             "top -n 1 -d 0.5 --order memory -l -q --no-legend --no-pager -o json web",
             "import-nspawn -q --force --name web -o - deb",
+            "list-images -a -l -q --no-legend --no-pager -o json",
+            "image-status -q --no-pager deb",
+            "show-image --no-pager deb",
+            "clone -q --read-only deb new",
+            "rename -q deb new",
+            "read-only -q deb no",
+            "remove -q deb",
+            "set-limit -q deb 10G",
+            "clean -q --all",
             "edit --full --force --no-pager web",
             "bind -q --read-only --mkdir --no-pager web /a /b",
             "unbind -q --no-pager web /b",

@@ -18,6 +18,7 @@ mod images;
 mod isolation;
 mod keeping;
 mod lifecycle;
+mod machine_images;
 mod names;
 mod properties;
 mod pull;

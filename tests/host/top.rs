@@ -25,7 +25,10 @@ fn the_one_that_works_comes_before_the_one_that_sleeps() {
     let table = host().run("berthctl top -d 0.1 --order name top-busy top-idle").ok();
     assert!(table.starts_with("NAME"), "{table}");
     assert_eq!(table.lines().count(), 5, "{table}");
-    assert_eq!(host().run("berthctl top -q -n 2 -d 0.1 --order name top-idle top-busy").ok(), "top-busy\ntop-idle\ntop-busy\ntop-idle");
+    assert_eq!(
+        host().run("berthctl top -q -n 2 -d 0.1 --order name top-idle top-busy").ok(),
+        "top-busy\ntop-idle\ntop-busy\ntop-idle"
+    );
     let status = host().run("berthctl status -n 0 top-busy").ok();
     assert!(status.contains("CPU: "), "{status}");
     busy.stop();
