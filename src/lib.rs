@@ -12,6 +12,7 @@ pub mod image;
 pub mod init;
 pub mod machine;
 pub mod network;
+pub mod nspawn;
 pub mod plan;
 pub mod scope;
 pub mod seccomp;

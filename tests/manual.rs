@@ -97,6 +97,7 @@ fn page() -> String {
     whole.render_name_section(&mut out).unwrap();
     whole.render_synopsis_section(&mut out).unwrap();
     whole.render_description_section(&mut out).unwrap();
+    whole.render_options_section(&mut out).unwrap();
     verbs(&command, "berthctl", &mut out);
     out.extend_from_slice(EPILOGUE.as_bytes());
     String::from_utf8(out).unwrap()

@@ -68,6 +68,16 @@ pub fn images_or_containers() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(image_names().into_iter().chain(started_names()).collect()))
 }
 
+/// Trees and disk images where machined looks for them.
+pub fn machine_images() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let entries = std::fs::read_dir(Scope::system().machines).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let names = names.map(|name| name.strip_suffix(".raw").map_or(name.clone(), str::to_owned));
+        candidates(names.filter(|name| !name.starts_with('.') && !name.ends_with(".nspawn")).collect())
+    })
+}
+
 /// Networks with a file, and the built-in one.
 pub fn networks() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(network_names()))

@@ -1,4 +1,4 @@
-//! `start`, `stop`, `restart`, `reload`: jobs of systemd's, and nothing else.
+//! `start`, `stop`, `restart`, `reload`, and machinectl's names for them: jobs of systemd's, and nothing else.
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use super::output::Accepted;
 use super::target::{reason, units_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
-use crate::machine::expect_moves;
+use crate::machine::{Started, expect_moves};
 use crate::unit::manager::{Job, Systemd};
 use crate::unit::template::TRANSIENT;
 
@@ -39,6 +39,39 @@ pub struct Restart {
     names: Vec<ContainerName>,
 }
 
+/// Shut containers down and wait until they are gone
+///
+/// A booted one shuts its system down. Any other one is stopped: it has nothing that could be powered off.
+#[derive(Debug, Args)]
+pub struct Poweroff {
+    #[command(flatten)]
+    accepted: Accepted,
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
+    names: Vec<ContainerName>,
+}
+
+/// Shut containers down and start them again
+///
+/// A booted one shuts its system down first. Any other one is stopped and started: it has nothing that could boot.
+#[derive(Debug, Args)]
+pub struct Reboot {
+    #[command(flatten)]
+    accepted: Accepted,
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
+    names: Vec<ContainerName>,
+}
+
+/// End containers at once, without asking them
+///
+/// Every process they have is killed. What Restart= says does not start them again.
+#[derive(Debug, Args)]
+pub struct Terminate {
+    #[command(flatten)]
+    accepted: Accepted,
+    #[arg(required = true, value_name = "NAME", add = complete::running())]
+    names: Vec<ContainerName>,
+}
+
 /// Have payloads reload, by reload-signal or reload-command
 #[derive(Debug, Args)]
 pub struct Reload {
@@ -49,6 +82,10 @@ pub struct Reload {
 }
 
 impl Start {
+    pub fn of(names: Vec<ContainerName>) -> Self {
+        Start { accepted: Accepted::default(), names }
+    }
+
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         expect_moves();
         with_systemd(scope, async |systemd| {
@@ -58,7 +95,15 @@ impl Start {
 }
 
 impl Stop {
+    pub fn of(names: Vec<ContainerName>) -> Self {
+        Stop { accepted: Accepted::default(), names }
+    }
+
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        self.end(scope, Job::Stop)
+    }
+
+    fn end(self, scope: &Scope, job: Job) -> Result<i32, Failure> {
         with_systemd(scope, async |systemd| {
             expect_moves();
             let units = units_of(scope, systemd, &self.names).await?;
@@ -66,8 +111,8 @@ impl Stop {
                 // systemd refuses to stop a frozen unit. One that is not frozen, or cannot be, says so here.
                 let _ = systemd.thaw(unit).await;
             }
-            let stopped = jobs(systemd, Job::Stop, &units).await;
-            for unit in units.iter().filter(|unit| unit.starts_with(TRANSIENT)) {
+            let stopped = jobs(systemd, job, &units).await;
+            for unit in units.iter().filter(|unit| job == Job::Terminate || unit.starts_with(TRANSIENT)) {
                 // One that had to be killed counts as failed and would stay; it was stopped on purpose.
                 let _ = systemd.reset_failed(unit).await;
             }
@@ -82,6 +127,35 @@ impl Restart {
         with_systemd(scope, async |systemd| {
             jobs(systemd, Job::Restart, &declared_units(scope, systemd, &self.names).await?).await
         })
+    }
+}
+
+impl Poweroff {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        running(scope, &self.names)?;
+        Stop::of(self.names).carry_out(scope)
+    }
+}
+
+impl Reboot {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        running(scope, &self.names)?;
+        Restart { accepted: self.accepted, names: self.names }.carry_out(scope)
+    }
+}
+
+impl Terminate {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        running(scope, &self.names)?;
+        Stop::of(self.names).end(scope, Job::Terminate)
+    }
+}
+
+/// As machinectl has it: what does not run is no machine.
+fn running(scope: &Scope, names: &[ContainerName]) -> Result<(), Failure> {
+    match names.iter().find(|name| !Started::load(scope, name).is_some_and(|started| started.is_alive())) {
+        Some(name) => Err(Failure::new(format!("container {name} is not running"))),
+        None => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use super::output::{Listing, Table, time};
 use super::target::with_systemd;
 use crate::Scope;
 use crate::config::{ContainerName, Declared, RootSource, Sources, declared, instances};
+use crate::executor::system_of;
 use crate::machine::Started;
 use crate::network::attachment::Attachment;
 use crate::unit::manager::UnitState;
@@ -20,6 +22,9 @@ use crate::unit::template::TRANSIENT;
 /// Units of containers, as glob patterns (systemctl(1)).
 const PATTERNS: [&str; 3] = ["container@*.service", "berth-run-*.service", "berth-run-*.scope"];
 const UP: [&str; 5] = ["active", "reloading", "activating", "deactivating", "refreshing"];
+
+/// For all file systems of containers together.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// List running containers
 #[derive(Debug, Args)]
@@ -40,6 +45,9 @@ struct Row {
     state: String,
     sub_state: String,
     image: String,
+    /// As its os-release(5) names it.
+    os: String,
+    version: String,
     leader: Option<i32>,
     /// Microseconds since the epoch.
     since: Option<u64>,
@@ -55,19 +63,23 @@ impl List {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let states: &[&str] = if self.all { &[] } else { &UP };
         let units = with_systemd(scope, async |systemd| Ok(systemd.list(states, &PATTERNS).await?))?;
-        let rows = rows(scope, units, self.all)?;
+        let mut rows = rows(scope, units, self.all)?;
+        add_systems(&mut rows, Started::all(scope));
         self.listing.print(&rows, |row| &row.name, |rows| self.table(rows), "containers")?;
         Ok(0)
     }
 
     fn table(&self, rows: &[Row]) -> Table {
-        let mut table = Table::new(["NAME", "STATE", "IMAGE", "LEADER", "SINCE", "ADDRESS", "PORTS", "UNIT"]);
+        let mut table =
+            Table::new(["NAME", "STATE", "IMAGE", "LEADER", "OS", "VERSION", "SINCE", "ADDRESS", "PORTS", "UNIT"]);
         for row in rows {
             table.row([
                 row.name.clone(),
                 if row.state == "active" { row.sub_state.clone() } else { row.state.clone() },
                 if self.listing.full { row.image.clone() } else { shortened(&row.image) },
                 row.leader.map(|leader| leader.to_string()).unwrap_or_default(),
+                row.os.clone(),
+                row.version.clone(),
                 row.since.map(time).unwrap_or_default(),
                 row.addresses.first().map(IpAddr::to_string).unwrap_or_default(),
                 row.ports.join(" "),
@@ -102,6 +114,22 @@ fn rows(scope: &Scope, units: Vec<UnitState>, all: bool) -> Result<Vec<Row>, Fai
     Ok(rows)
 }
 
+/// A container whose file system answers nobody does not hold up the list.
+fn add_systems(rows: &mut [Row], started: Vec<Started>) {
+    let (sender, systems) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody listens any more once it has taken too long.
+        started.iter().try_for_each(|one| sender.send((one.name.clone(), system_of(one))))
+    });
+    let deadline = Instant::now() + PATIENCE;
+    while let Ok((name, system)) = systems.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let row = rows.iter_mut().find(|row| row.name == name);
+        if let (Some(row), Some((os, version))) = (row, system) {
+            (row.os, row.version) = (os, version);
+        }
+    }
+}
+
 fn row(scope: &Scope, name: &ContainerName, unit: &str, active: &str, sub: &str, started: Option<&Started>) -> Row {
     let running = started.filter(|started| started.is_alive());
     let image = match started {
@@ -116,6 +144,8 @@ fn row(scope: &Scope, name: &ContainerName, unit: &str, active: &str, sub: &str,
         state: active.to_owned(),
         sub_state: sub.to_owned(),
         image,
+        os: String::new(),
+        version: String::new(),
         leader: running.map(|started| started.leader),
         since: running.map(|started| started.started_at),
         user_namespace: running.and_then(|started| started.user_namespace),

@@ -1,18 +1,24 @@
 //! `berthctl`: one file a verb. Each parses its own options, does its work and returns an exit status.
 
+mod bind;
 mod cat;
 mod check;
 pub mod complete;
+mod copy;
 mod doctor;
 mod edit;
+mod elsewhere;
+mod enable;
 mod exec;
 mod failure;
 mod freeze;
 mod image;
+mod import_nspawn;
 mod jobs;
 mod kill;
 mod list;
 mod logs;
+mod machine_image;
 mod network;
 mod output;
 mod plan;
@@ -25,6 +31,7 @@ mod shell;
 mod show;
 mod status;
 mod target;
+mod top;
 mod trust;
 mod wait;
 
@@ -43,6 +50,12 @@ const NOT_RUN: i32 = 125;
 #[command(after_help = "Containers are described in /etc/berth/containers/NAME.toml, see berth.container(5), and are \
     the units container@NAME.service.")]
 struct Berthctl {
+    /// Do it on another host, over ssh; before the verb
+    #[arg(short = 'H', long, value_name = "[USER@]HOST[:PORT]", conflicts_with = "machine")]
+    host: Option<String>,
+    /// Do it in a running container that has berth, too; before the verb
+    #[arg(short = 'M', long, value_name = "[USER@]CONTAINER", add = complete::running())]
+    machine: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -59,6 +72,16 @@ enum Verb {
     Restart(jobs::Restart),
     #[command(display_order = 5)]
     Reload(jobs::Reload),
+    #[command(display_order = 5)]
+    Poweroff(jobs::Poweroff),
+    #[command(display_order = 5)]
+    Reboot(jobs::Reboot),
+    #[command(display_order = 5)]
+    Terminate(jobs::Terminate),
+    #[command(display_order = 5)]
+    Enable(enable::Enable),
+    #[command(display_order = 5)]
+    Disable(enable::Disable),
     #[command(display_order = 6)]
     Kill(kill::Kill),
     #[command(display_order = 7)]
@@ -71,6 +94,8 @@ enum Verb {
     List(list::List),
     #[command(display_order = 11)]
     Status(status::Status),
+    #[command(display_order = 11)]
+    Top(top::Top),
     #[command(display_order = 12)]
     Show(show::Show),
     #[command(display_order = 13)]
@@ -79,6 +104,14 @@ enum Verb {
     Exec(exec::Exec),
     #[command(display_order = 15)]
     Shell(shell::Shell),
+    #[command(display_order = 15)]
+    CopyTo(copy::CopyTo),
+    #[command(display_order = 15)]
+    CopyFrom(copy::CopyFrom),
+    #[command(display_order = 15)]
+    Bind(bind::Bind),
+    #[command(display_order = 15)]
+    Unbind(bind::Unbind),
     #[command(display_order = 16)]
     Plan(plan::PlanVerb),
     #[command(display_order = 17)]
@@ -87,6 +120,8 @@ enum Verb {
     Cat(cat::Cat),
     #[command(display_order = 19)]
     Edit(edit::Edit),
+    #[command(display_order = 19)]
+    ImportNspawn(import_nspawn::ImportNspawn),
     #[command(display_order = 20)]
     Reset(reset::Reset),
     #[command(display_order = 21)]
@@ -97,6 +132,24 @@ enum Verb {
     Push(push::Push),
     #[command(display_order = 23, subcommand)]
     Image(image::Image),
+    #[command(display_order = 23)]
+    ListImages(machine_image::ListImages),
+    #[command(display_order = 23)]
+    ImageStatus(machine_image::ImageStatus),
+    #[command(display_order = 23)]
+    ShowImage(machine_image::ShowImage),
+    #[command(display_order = 23)]
+    Clone(machine_image::CloneImage),
+    #[command(display_order = 23)]
+    Rename(machine_image::RenameImage),
+    #[command(display_order = 23)]
+    ReadOnly(machine_image::ReadOnlyImage),
+    #[command(display_order = 23)]
+    Remove(machine_image::RemoveImages),
+    #[command(display_order = 23)]
+    SetLimit(machine_image::SetLimit),
+    #[command(display_order = 23)]
+    Clean(machine_image::Clean),
     #[command(display_order = 24, subcommand)]
     Trust(trust::TrustVerb),
     #[command(display_order = 25, subcommand)]
@@ -126,6 +179,11 @@ pub fn main() -> i32 {
             };
         }
     };
+    if let Some(elsewhere) = elsewhere::Elsewhere::of(parsed.host, parsed.machine) {
+        let failure = elsewhere.carry_out(std::env::args_os().skip(1).collect());
+        eprintln!("berthctl: {}", failure.text);
+        return failure.code.unwrap_or(FAILED);
+    }
     let scope = Scope::system();
     let failed = if matches!(parsed.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Shell(_)) { NOT_RUN } else { FAILED };
     match parsed.verb.carry_out(&scope) {
@@ -159,25 +217,45 @@ impl Verb {
             Verb::Stop(stop) => stop.carry_out(scope),
             Verb::Restart(restart) => restart.carry_out(scope),
             Verb::Reload(reload) => reload.carry_out(scope),
+            Verb::Poweroff(poweroff) => poweroff.carry_out(scope),
+            Verb::Reboot(reboot) => reboot.carry_out(scope),
+            Verb::Terminate(terminate) => terminate.carry_out(scope),
+            Verb::Enable(enable) => enable.carry_out(scope),
+            Verb::Disable(disable) => disable.carry_out(scope),
             Verb::Kill(kill) => kill.carry_out(scope),
             Verb::Wait(wait) => wait.carry_out(scope),
             Verb::Pause(pause) => pause.carry_out(scope),
             Verb::Resume(resume) => resume.carry_out(scope),
             Verb::List(list) => list.carry_out(scope),
             Verb::Status(status) => status.carry_out(scope),
+            Verb::Top(top) => top.carry_out(scope),
             Verb::Show(show) => show.carry_out(scope),
             Verb::Logs(logs) => logs.carry_out(scope),
             Verb::Exec(exec) => exec.carry_out(scope),
             Verb::Shell(shell) => shell.carry_out(scope),
+            Verb::CopyTo(copy) => copy.carry_out(scope),
+            Verb::CopyFrom(copy) => copy.carry_out(scope),
+            Verb::Bind(bind) => bind.carry_out(scope),
+            Verb::Unbind(unbind) => unbind.carry_out(scope),
             Verb::Plan(plan) => plan.carry_out(scope),
             Verb::Check(check) => check.carry_out(scope),
             Verb::Cat(cat) => cat.carry_out(scope),
             Verb::Edit(edit) => edit.carry_out(scope),
+            Verb::ImportNspawn(import) => import.carry_out(scope),
             Verb::Reset(reset) => reset.carry_out(scope),
             Verb::Doctor(doctor) => doctor.carry_out(scope),
             Verb::Pull(pull) => pull.carry_out(scope),
             Verb::Push(push) => push.carry_out(scope),
             Verb::Image(image) => image.carry_out(scope),
+            Verb::ListImages(verb) => verb.carry_out(),
+            Verb::ImageStatus(verb) => verb.carry_out(scope),
+            Verb::ShowImage(verb) => verb.carry_out(),
+            Verb::Clone(verb) => verb.carry_out(),
+            Verb::Rename(verb) => verb.carry_out(scope),
+            Verb::ReadOnly(verb) => verb.carry_out(),
+            Verb::Remove(verb) => verb.carry_out(scope),
+            Verb::SetLimit(verb) => verb.carry_out(),
+            Verb::Clean(verb) => verb.carry_out(scope),
             Verb::Trust(trust) => trust.carry_out(scope),
             Verb::Registry(registry) => registry.carry_out(scope),
             Verb::Network(network) => network.carry_out(scope),
@@ -197,7 +275,7 @@ mod tests {
     #[test]
     fn options_of_systemctl_and_machinectl_are_taken_by_the_verbs_that_have_theirs() {
         let all = "--quiet --no-legend --full --no-pager";
-        let verbs = "start stop restart reload kill wait pause resume reset cat plan status show";
+        let verbs = "start stop restart reload poweroff reboot terminate enable disable kill wait pause resume reset cat plan status show";
         let common = verbs.split(' ').flat_map(|verb| [format!("{verb} {all} web"), format!("{verb} -q -l web")]);
         let own = [
             "list -a -q -l --no-legend --no-pager -o json",
@@ -225,7 +303,24 @@ mod tests {
             "kill -s KILL --kill-whom=leader web",
             "kill --signal=9 --kill-who=main web",
             "shell -q -E A=b --uid=www web ls -l",
+            "enable --now -q web",
+            "disable --now -q web",
+            "top -n 1 -d 0.5 --order memory -l -q --no-legend --no-pager -o json web",
+            "import-nspawn -q --force --name web -o - deb",
+            "list-images -a -l -q --no-legend --no-pager -o json",
+            "image-status -q --no-pager deb",
+            "show-image --no-pager deb",
+            "clone -q --read-only deb new",
+            "rename -q deb new",
+            "read-only -q deb no",
+            "remove -q deb",
+            "set-limit -q deb 10G",
+            "clean -q --all",
             "edit --full --force --no-pager web",
+            "bind -q --read-only --mkdir --no-pager web /a /b",
+            "unbind -q --no-pager web /b",
+            "copy-to -q --force --no-pager web a /b",
+            "copy-from -q --force --no-pager web /a -",
             "doctor -l -q --no-legend --no-pager -o json",
             "trust list -l -q --no-legend --no-pager -o json",
             "trust allow -q -l --no-pager quay.io",

@@ -38,7 +38,7 @@ pub struct Listing {
 
 /// What systemctl and machinectl take with every verb, for verbs whose output has no legend, is never shortened or
 /// paged, and says nothing of what went well.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Accepted {
     #[arg(short, long, hide = true)]
     pub quiet: bool,

@@ -13,7 +13,7 @@ use super::output::{ago, bytes, state_style, style, time};
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
-use crate::machine::{Group, Started};
+use crate::machine::{Bound, Group, Started};
 use crate::network::attachment::Attachment;
 
 /// Exit statuses of systemctl(1): LSB's "program is not running" and "status unknown".
@@ -127,11 +127,24 @@ impl Status {
             line("Status", &format!("“{status}”"));
         }
         let unset = |amount: &u64| *amount != u64::MAX;
-        if let Some(tasks) = properties.get::<u64>("TasksCurrent").filter(unset) {
-            line("Tasks", &tasks.to_string());
+        let counted = |name: &str| properties.get::<u64>(name).filter(unset);
+        if let Some(tasks) = counted("TasksCurrent") {
+            let limit = counted("TasksMax").map(|limit| format!(" (limit: {limit})"));
+            line("Tasks", &format!("{tasks}{}", limit.unwrap_or_default()));
         }
-        if let Some(memory) = properties.get::<u64>("MemoryCurrent").filter(unset) {
-            line("Memory", &bytes(memory));
+        if let Some(memory) = counted("MemoryCurrent") {
+            let limits = [("high", "MemoryHigh"), ("max", "MemoryMax"), ("peak", "MemoryPeak")];
+            let limits = limits.iter().filter_map(|(word, name)| Some(format!("{word}: {}", bytes(counted(name)?))));
+            let limits: Vec<String> = limits.collect();
+            let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join(", ")) };
+            line("Memory", &format!("{}{limits}", bytes(memory)));
+        }
+        if let Some(nanoseconds) = counted("CPUUsageNSec").filter(|_| !active.starts_with("in")) {
+            let quota = counted("CPUQuotaPerSecUSec").map(|quota| format!(" (quota: {}%)", quota / 10_000));
+            line("CPU", &format!("{:.3}s{}", nanoseconds as f64 / 1e9, quota.unwrap_or_default()));
+        }
+        if let (Some(read), Some(written)) = (counted("IOReadBytes"), counted("IOWriteBytes")) {
+            line("IO", &format!("{} read, {} written", bytes(read), bytes(written)));
         }
         let cgroup = properties.text("ControlGroup");
         if !cgroup.is_empty() {
@@ -175,6 +188,10 @@ impl Status {
         }
         for published in &attachment.published {
             line("Port", &published.to_string());
+        }
+        for bound in Bound::all(scope, started) {
+            let read_only = if bound.read_only { " (read-only)" } else { "" };
+            line("Bound", &format!("{} on {}{read_only}", bound.source.display(), bound.target.display()));
         }
         for source in &started.sources {
             line("Source", &source.display().to_string());

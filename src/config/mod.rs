@@ -34,3 +34,8 @@ pub use network::*;
 pub use network_schema::network_json_schema;
 pub use networks::{DeclaredNetwork, NetworkError, NetworkSources, declared_networks};
 pub use sources::{LoadError, SourceFile, Sources};
+
+/// `512M` as a number of bytes.
+pub fn size(text: &str) -> Option<u64> {
+    parse::bytes(text).ok()
+}

@@ -75,7 +75,7 @@ impl Channel {
         self.send_bytes(&bytes, &[])
     }
 
-    fn send_bytes(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    pub(super) fn send_bytes(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
         let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
@@ -86,6 +86,12 @@ impl Channel {
 
     /// The next message; `None` where the other side is gone.
     pub fn receive(&self) -> Result<Option<Message>, Errno> {
+        let Some((bytes, fds)) = self.receive_bytes()? else { return Ok(None) };
+        let Some((kind, rest)) = bytes.split_first() else { return Ok(None) };
+        understood(*kind, rest, fds).map(Some).ok_or(Errno::BADMSG)
+    }
+
+    pub(super) fn receive_bytes(&self) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>, Errno> {
         let mut bytes = [0u8; 8192];
         let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -107,8 +113,7 @@ impl Channel {
         if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
             return Err(Errno::MSGSIZE);
         }
-        let Some((kind, rest)) = bytes[..received.bytes].split_first() else { return Ok(None) };
-        understood(*kind, rest, fds).map(Some).ok_or(Errno::BADMSG)
+        Ok((received.bytes > 0).then(|| (bytes[..received.bytes].to_vec(), fds)))
     }
 }
 

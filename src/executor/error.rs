@@ -94,6 +94,10 @@ pub enum StepError {
     EnvironmentFile { path: String, line: usize },
     #[error("container {0} is not running")]
     NotRunning(String),
+    #[error("{0} is missing in the container; --mkdir makes it")]
+    NoTarget(String),
+    #[error("nothing is at {0} that `berthctl bind` has put there")]
+    NotBound(String),
     #[error("the container has neither reload-signal nor reload-command")]
     NoReload,
     #[error("reload-command ended with exit status {0}")]
@@ -185,6 +189,8 @@ impl StepError {
             | StepError::Notify(_)
             | StepError::Probe(_)
             | StepError::Thaw(_)
+            | StepError::NoTarget(_)
+            | StepError::NotBound(_)
             | StepError::NotRunning(_) => 1,
         }
     }

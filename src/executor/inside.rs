@@ -378,7 +378,7 @@ impl Inside {
 
 /// Only who names `/proc` or `/sys` mounts there. A link of the image's must not: what is written to a file of these
 /// later would go to one of its choosing (CVE-2025-52881).
-fn refuse_kernel_files(place: &OwnedFd, path: &Path) -> Result<(), StepError> {
+pub fn refuse_kernel_files(place: &OwnedFd, path: &Path) -> Result<(), StepError> {
     const CGROUP2: i64 = 0x6367_7270;
     let kind = rustix::fs::fstatfs(place).call(|| format!("fstatfs({})", path.display()))?.f_type;
     #[allow(clippy::unnecessary_cast)] // Its width differs between C libraries and architectures.

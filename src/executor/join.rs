@@ -8,30 +8,20 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{DumpableBehavior, Pid, PidfdFlags, pidfd_open};
+use rustix::process::{DumpableBehavior, Pid};
 
 use super::channel::{Channel, Message};
 use super::error::{AtStep, Context, Error, StepError};
+use super::leader::{self, Leader};
 use super::payload::Payload;
 use super::root::Root;
 use super::{devices, filter, identity, sealed};
 use crate::Scope;
 use crate::config::ContainerName;
-use crate::machine::{Started, cgroup_directory};
+use crate::machine::cgroup_directory;
 use crate::plan::{Process, merge_environment};
 use crate::sys::clone::{Clone, Cloned, clone, enter, exit_now};
 use crate::sys::share::Share;
-
-/// Namespaces by their file in `/proc/PID/ns` and their flag, the user namespace first.
-const NAMESPACES: [(&str, i32); 7] = [
-    ("user", libc::CLONE_NEWUSER),
-    ("mnt", libc::CLONE_NEWNS),
-    ("pid", libc::CLONE_NEWPID),
-    ("ipc", libc::CLONE_NEWIPC),
-    ("uts", libc::CLONE_NEWUTS),
-    ("net", libc::CLONE_NEWNET),
-    ("cgroup", libc::CLONE_NEWCGROUP),
-];
 
 /// What to run, where it differs from the payload.
 #[derive(Debug, Default)]
@@ -57,37 +47,27 @@ pub struct Joined {
 
 /// Runs a command in the container. The caller must be single-threaded and is its parent.
 pub fn join(scope: &Scope, name: &ContainerName, request: &Request) -> Result<Joined, Error> {
-    let not_running = || StepError::NotRunning(name.to_string());
-    let started = Started::load(scope, name).ok_or_else(not_running).at("find the container")?;
-    let leader = Pid::from_raw(started.leader).ok_or_else(not_running).at("find the container")?;
-    let pidfd = match pidfd_open(leader, PidfdFlags::empty()) {
-        Err(Errno::SRCH) => Err(not_running()),
-        other => other.call(|| "pidfd_open"),
-    };
-    let pidfd = pidfd.at("find the container")?;
-    // Asked after the descriptor was opened: it refers to the leader, or this fails.
-    if !started.is_alive() {
-        return Err(not_running()).at("find the container");
-    }
-    if has_the_hosts_root(leader).at("find the container")? {
+    let leader = Leader::find(scope, name)?;
+    let started = &leader.started;
+    if has_the_hosts_root(leader.pid).at("find the container")? {
         sealed::own_program(&[]).at("seal our own program")?;
     }
     let process = process(&started.process, request);
     let filter = filter::program(&process).at("compile the seccomp filter")?;
-    let share = Share::of(leader).call(|| "prlimit, sched_getattr").at("find the container's share")?;
-    let adjustment = std::fs::read(format!("/proc/{}/oom_score_adj", leader.as_raw_nonzero()));
+    let share = Share::of(leader.pid).call(|| "prlimit, sched_getattr").at("find the container's share")?;
+    let adjustment = std::fs::read(format!("/proc/{}/oom_score_adj", leader.pid.as_raw_nonzero()));
     let adjustment = adjustment.call(|| "read oom_score_adj").at("find the container's share")?;
     let (ours, theirs) = Channel::pair().call(|| "socketpair").at("make the process")?;
-    let entered = foreign_namespaces(leader).at("enter the namespaces")?;
+    let entered = leader.foreign_namespaces().at("enter the namespaces")?;
     // Only a child of ours gets the PID namespace, so that one is entered here.
     if entered & libc::CLONE_NEWPID as u64 != 0 {
-        enter(pidfd.as_fd(), libc::CLONE_NEWPID as u64).call(|| "setns(pid)").at("enter the namespaces")?;
+        enter(leader.as_fd(), libc::CLONE_NEWPID as u64).call(|| "setns(pid)").at("enter the namespaces")?;
     }
     match born_in_cgroup(&started.cgroup).at("make the process")? {
         Cloned::Child => {
             drop(ours);
             let error =
-                match become_it(pidfd.as_fd(), entered, process, filter, (&share, &adjustment), request, &theirs) {
+                match become_it(leader.as_fd(), entered, process, filter, (&share, &adjustment), request, &theirs) {
                     Ok(payload) => AtStep::<()>::at(Err(payload.execute(&[])), "run the command").err(),
                     Err(error) => Some(error),
                 };
@@ -138,20 +118,6 @@ fn process(payload: &Process, request: &Request) -> Process {
     process
 }
 
-/// Flags of the namespaces in which the leader is not where we are; entering one's own is an error for some.
-fn foreign_namespaces(leader: Pid) -> Result<u64, StepError> {
-    let mut flags = 0;
-    for (file, flag) in NAMESPACES {
-        let theirs = format!("/proc/{}/ns/{file}", leader.as_raw_nonzero());
-        let there = rustix::fs::stat(&theirs).call(|| format!("stat({theirs})"))?;
-        let here = rustix::fs::stat(format!("/proc/self/ns/{file}")).call(|| format!("stat(/proc/self/ns/{file})"))?;
-        if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) {
-            flags |= flag as u64;
-        }
-    }
-    Ok(flags)
-}
-
 /// Whether a user of the container is the host's root (user_namespaces(7)): what joins it must be sealed then.
 fn has_the_hosts_root(leader: Pid) -> Result<bool, StepError> {
     let path = format!("/proc/{}/uid_map", leader.as_raw_nonzero());
@@ -181,7 +147,7 @@ fn born_in_cgroup(path: &str) -> Result<Cloned, StepError> {
 }
 
 fn become_it(
-    leader: BorrowedFd<'_>,
+    of_leader: BorrowedFd<'_>,
     namespaces: u64,
     process: Process,
     filter: Vec<u8>,
@@ -201,12 +167,11 @@ fn become_it(
         other => other.call(|| "write oom_score_adj").at("take the container's share")?,
     }
     rustix::thread::set_thread_groups(&[]).call(|| "setgroups([])").at(step)?;
-    enter(leader, namespaces & !(libc::CLONE_NEWPID as u64)).call(|| "setns").at(step)?;
+    enter(of_leader, namespaces & !(libc::CLONE_NEWPID as u64)).call(|| "setns").at(step)?;
     if namespaces & libc::CLONE_NEWUSER as u64 != 0 {
         identity::become_root().at(step)?;
     }
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let root = Root::new(root.call(|| "open(/)").at(step)?);
+    let root = leader::root().at(step)?;
     let terminal = match request.terminal {
         true => {
             let (controller, terminal) = open_terminal(&root).at("make a terminal")?;

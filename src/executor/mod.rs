@@ -5,12 +5,14 @@
 //! namespaces; a [`channel`] joins the two. [`payload`] is the way from there to execve(2), [`handover`] what systemd
 //! is told, [`stop`] what is left to do at the end.
 
+mod bind;
 mod birth;
 mod bus;
 mod catch_up;
 mod channel;
 mod claim;
 mod contents;
+mod copy;
 mod delegate;
 mod devices;
 mod environment;
@@ -27,9 +29,11 @@ mod inside;
 mod interfaces;
 mod join;
 mod journal;
+mod leader;
 mod leftover;
 mod machine_id;
 mod machined;
+mod os_release;
 mod outside;
 mod overlay;
 pub mod passwd;
@@ -52,12 +56,15 @@ mod thaw;
 mod watch;
 mod writable;
 
+pub use bind::{Binding, bind, unbind};
 pub use claim::Claim;
 pub use contents::{Contents, ContentsError, has_contents};
+pub use copy::{CopyError, Place, copy_from, copy_to};
 pub use error::Error;
 pub use join::{Joined, Request, join};
 pub use leftover::{leftover_layers, remove_leftover};
 pub use machine_id::machine_id_of;
+pub use os_release::system_of;
 pub use restart::{DESCRIPTION, DROP_INS};
 pub use scoped::Caller;
 pub use stop::{Keep, NO_HANDLER, OTHER_SIGNAL, forget, tidy};

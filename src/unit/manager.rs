@@ -2,6 +2,9 @@
 //!
 //! Methods are asynchronous because zbus is; nothing here outlives one verb of `berthctl`, which blocks on it.
 
+mod ended;
+mod links;
+
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
@@ -10,6 +13,8 @@ use zbus::proxy::CacheProperties;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant};
 
 use crate::scope::Manager as Whose;
+
+pub use ended::Ended;
 
 const SERVICE: &str = "org.freedesktop.systemd1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
@@ -69,6 +74,8 @@ pub enum Job {
     Stop,
     Restart,
     Reload,
+    /// A stop that waits for nobody: everything in the unit is killed.
+    Terminate,
 }
 
 /// How a unit is, in a list.
@@ -81,25 +88,6 @@ pub struct UnitState {
     /// `active`, `activating`, `inactive`, `failed`, …
     pub active: String,
     pub sub: String,
-}
-
-/// How the main process of a service ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// `CLD_EXITED`, `CLD_KILLED` or `CLD_DUMPED`.
-    pub code: i32,
-    pub status: i32,
-}
-
-impl Ended {
-    pub fn is_killed(self) -> bool {
-        (self.code, self.status) == (libc::CLD_KILLED, libc::SIGKILL)
-    }
-
-    /// As a shell says it: 128+N for signal N.
-    pub fn exit_code(self) -> i32 {
-        if self.code == libc::CLD_EXITED { self.status } else { 128 + self.status }
-    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +170,11 @@ impl Systemd {
             Job::Stop => self.manager.stop_unit(unit, "replace").await,
             Job::Restart => self.manager.restart_unit(unit, "replace").await,
             Job::Reload => self.manager.reload_unit(unit, "replace").await,
+            Job::Terminate => {
+                // It may be over already. The stop that follows asks nobody any more, and takes back what Restart= says.
+                let _ = self.manager.kill_unit(unit, "all", libc::SIGKILL).await;
+                self.manager.stop_unit(unit, "replace").await
+            }
         }
     }
 

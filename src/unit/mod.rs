@@ -23,6 +23,7 @@ pub use setting::{Bus, Kind, Owner, Setting};
 pub use specified::{Names, Specified, SpecifierError};
 pub use template::transient;
 pub use text::text;
+pub use value::split_words;
 pub use value::{
     Command, CommandFlags, Condition, Delegate, INFINITY, Interfaces, Limit, PortRule, Prefix, Share, Stream, Value,
     ValueError, bytes, span,

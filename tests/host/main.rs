@@ -5,9 +5,13 @@
 //! hosts, names it in `BERTH_STAGE`, and runs them all; `BERTH_SUITE` picks the hosts' Debian. By hand, after
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
+mod binding;
 mod booted;
+mod copying;
 mod doctor;
 mod edit;
+mod elsewhere;
+mod ending;
 mod escapes;
 mod exec;
 mod faults;
@@ -15,6 +19,7 @@ mod images;
 mod isolation;
 mod keeping;
 mod lifecycle;
+mod machine_images;
 mod names;
 mod networks;
 mod properties;
@@ -25,5 +30,6 @@ mod run;
 mod sharing;
 mod smoke;
 mod templates;
+mod top;
 mod verbs;
 mod vm;

@@ -19,6 +19,11 @@ pub use words::{Escape, escape_bytes, quote};
 
 use super::specified::{Specified, SpecifierError};
 
+/// Words between blanks, quoted and escaped as in a unit file; `None` where a quote is left open.
+pub fn split_words(text: &str) -> Option<Vec<String>> {
+    words::split(text, Escape::C)
+}
+
 /// The largest value stands for “no limit” wherever systemd takes a number of bytes, tasks or microseconds.
 pub const INFINITY: u64 = u64::MAX;
 

@@ -1,0 +1,64 @@
+//! `bind` and `unbind`: the host's files in a container that runs.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use super::complete;
+use super::failure::Failure;
+use super::output::Accepted;
+use crate::Scope;
+use crate::config::ContainerName;
+use crate::executor::{self, Binding};
+
+/// Show a file or directory of the host's in a running container
+///
+/// It is there until the container ends or `unbind` takes it away; a [[mount]] in the container's file is there from each
+/// start. What is mounted below SOURCE comes with it. Its files belong to the same users, by number, as on the host,
+/// translated by the container's user namespace where the file system has idmapped mounts, and else to nobody.
+#[derive(Debug, Args)]
+pub struct Bind {
+    /// Nobody in the container may write to it
+    #[arg(long)]
+    read_only: bool,
+    /// Make the destination, and the directories it is in, where it is missing
+    #[arg(long)]
+    mkdir: bool,
+    #[command(flatten)]
+    accepted: Accepted,
+    #[arg(value_name = "NAME", add = complete::running())]
+    name: ContainerName,
+    /// On the host
+    #[arg(value_hint = ValueHint::AnyPath)]
+    source: PathBuf,
+    /// In the container; the same path where none is given
+    destination: Option<PathBuf>,
+}
+
+/// Take away what bind has put into a running container
+#[derive(Debug, Args)]
+pub struct Unbind {
+    #[command(flatten)]
+    accepted: Accepted,
+    #[arg(value_name = "NAME", add = complete::running())]
+    name: ContainerName,
+    /// In the container
+    destination: PathBuf,
+}
+
+impl Bind {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let source = std::path::absolute(&self.source)?;
+        let target = Path::new("/").join(self.destination.as_ref().unwrap_or(&source));
+        let binding = Binding { source, target, read_only: self.read_only, make: self.mkdir };
+        executor::bind(scope, &self.name, &binding)?;
+        Ok(0)
+    }
+}
+
+impl Unbind {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        executor::unbind(scope, &self.name, &Path::new("/").join(&self.destination))?;
+        Ok(0)
+    }
+}

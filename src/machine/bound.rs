@@ -1,0 +1,52 @@
+//! What was bound into a container while it ran: `containers/NAME/bound/NUMBER`, by the mount's own number.
+//!
+//! It tells our mounts from the container's others, which are not to be taken away. It ends with the container.
+
+use std::io::Error;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Started;
+use crate::Scope;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// On the host.
+    pub source: PathBuf,
+    /// In the container, as it was typed.
+    pub target: PathBuf,
+    pub read_only: bool,
+    /// As the kernel numbers mounts (statx(2), `STATX_MNT_ID`).
+    pub mount: u64,
+    /// Of which start: [`Started::leader_start`].
+    pub leader_start: u64,
+}
+
+impl Bound {
+    /// In the order of their targets.
+    pub fn all(scope: &Scope, started: &Started) -> Vec<Bound> {
+        let entries = std::fs::read_dir(directory(scope, started)).into_iter().flatten().flatten();
+        let texts = entries.filter_map(|entry| std::fs::read(entry.path()).ok());
+        let mut all: Vec<Bound> = texts.filter_map(|text| serde_json::from_slice(&text).ok()).collect();
+        all.retain(|bound| bound.leader_start == started.leader_start);
+        all.sort_by(|one, other| one.target.cmp(&other.target));
+        all
+    }
+
+    pub fn save(&self, scope: &Scope, started: &Started) -> std::io::Result<()> {
+        let directory = directory(scope, started);
+        std::fs::create_dir_all(&directory)?;
+        let unfinished = directory.join(format!("{}.new", self.mount));
+        std::fs::write(&unfinished, serde_json::to_vec(self).map_err(Error::other)?)?;
+        std::fs::rename(&unfinished, directory.join(self.mount.to_string()))
+    }
+
+    pub fn remove(scope: &Scope, started: &Started, mount: u64) -> std::io::Result<()> {
+        std::fs::remove_file(directory(scope, started).join(mount.to_string()))
+    }
+}
+
+fn directory(scope: &Scope, started: &Started) -> PathBuf {
+    scope.container_states().join(&started.name).join("bound")
+}
