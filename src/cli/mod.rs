@@ -32,6 +32,7 @@ mod show;
 mod status;
 mod target;
 mod top;
+mod transfer;
 mod trust;
 mod wait;
 
@@ -150,6 +151,21 @@ enum Verb {
     SetLimit(machine_image::SetLimit),
     #[command(display_order = 23)]
     Clean(machine_image::Clean),
+    /// Put a tar archive into /var/lib/machines, as a tree
+    #[command(display_order = 23)]
+    ImportTar(transfer::Import),
+    /// Put a disk image into /var/lib/machines
+    #[command(display_order = 23)]
+    ImportRaw(transfer::Import),
+    /// Put a directory into /var/lib/machines
+    #[command(display_order = 23)]
+    ImportFs(transfer::Import),
+    /// Write a tree in /var/lib/machines to a tar archive
+    #[command(display_order = 23)]
+    ExportTar(transfer::Export),
+    /// Write a disk image in /var/lib/machines to a file
+    #[command(display_order = 23)]
+    ExportRaw(transfer::Export),
     #[command(display_order = 24, subcommand)]
     Trust(trust::TrustVerb),
     #[command(display_order = 25, subcommand)]
@@ -256,6 +272,11 @@ impl Verb {
             Verb::Remove(verb) => verb.carry_out(scope),
             Verb::SetLimit(verb) => verb.carry_out(),
             Verb::Clean(verb) => verb.carry_out(scope),
+            Verb::ImportTar(import) => import.carry_out("import-tar"),
+            Verb::ImportRaw(import) => import.carry_out("import-raw"),
+            Verb::ImportFs(import) => import.carry_out("import-fs"),
+            Verb::ExportTar(export) => export.carry_out("export-tar"),
+            Verb::ExportRaw(export) => export.carry_out("export-raw"),
             Verb::Trust(trust) => trust.carry_out(scope),
             Verb::Registry(registry) => registry.carry_out(scope),
             Verb::Network(network) => network.carry_out(scope),
@@ -307,6 +328,8 @@ mod tests {
             "disable --now -q web",
             "top -n 1 -d 0.5 --order memory -l -q --no-legend --no-pager -o json web",
             "import-nspawn -q --force --name web -o - deb",
+            "import-tar -q --read-only --force a.tar deb",
+            "export-raw -q --format gzip deb a.raw",
             "list-images -a -l -q --no-legend --no-pager -o json",
             "image-status -q --no-pager deb",
             "show-image --no-pager deb",

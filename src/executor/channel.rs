@@ -18,6 +18,9 @@ const BATCH: usize = 200;
 
 pub struct Channel(OwnedFd);
 
+/// The bytes of one message, and the descriptors that came with it.
+type Received = (Vec<u8>, Vec<OwnedFd>);
+
 /// One message to the payload's side or from it.
 pub enum Message {
     /// Descriptors, each with the number of the step it is for.
@@ -91,7 +94,7 @@ impl Channel {
         understood(*kind, rest, fds).map(Some).ok_or(Errno::BADMSG)
     }
 
-    pub(super) fn receive_bytes(&self) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>, Errno> {
+    pub(super) fn receive_bytes(&self) -> Result<Option<Received>, Errno> {
         let mut bytes = [0u8; 8192];
         let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         let mut control = RecvAncillaryBuffer::new(&mut space);

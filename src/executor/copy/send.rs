@@ -131,6 +131,7 @@ impl<'a> Sender<'a> {
     /// What is mounted in the tree is copied with it, but for what the kernel shows there.
     fn within(&mut self, node: OwnedFd, name: &OsStr, above: &Stat, depth: usize) -> Result<(), CopyError> {
         let stat = fstat(&node).call(|| format!("stat({})", self.path.display()))?;
+        #[allow(clippy::unnecessary_cast)] // Its width differs between C libraries and architectures.
         let is_kernel = || rustix::fs::fstatfs(&node).is_ok_and(|about| KERNEL.contains(&(about.f_type as i64)));
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if !is_directory || stat.st_dev == above.st_dev || !is_kernel() {
