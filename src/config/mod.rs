@@ -18,6 +18,7 @@ mod network_schema;
 mod networks;
 mod parse;
 mod schema;
+mod security;
 mod sources;
 pub(crate) mod suggest;
 mod syntax;
@@ -33,6 +34,7 @@ pub use name::{ContainerName, NameError};
 pub use network::*;
 pub use network_schema::network_json_schema;
 pub use networks::{DeclaredNetwork, NetworkError, NetworkSources, declared_networks};
+pub use security::*;
 pub use sources::{LoadError, SourceFile, Sources};
 
 /// `512M` as a number of bytes.
