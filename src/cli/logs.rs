@@ -54,7 +54,11 @@ impl Logs {
         let mut journalctl = Command::new("journalctl");
         let systems: Vec<(&ContainerName, String)> =
             self.names.iter().filter_map(|name| Some((name, executor::machine_id_of(scope, name)?))).collect();
-        let is_linked = |id: &str| Path::new("/var/log/journal").join(id).is_dir();
+        // Its journal may be in memory although there is a place for it.
+        let is_linked = |id: &str| {
+            let files = std::fs::read_dir(Path::new("/var/log/journal").join(id));
+            files.is_ok_and(|mut files| files.next().is_some())
+        };
         let linked: Vec<&str> = systems.iter().map(|(_, id)| id.as_str()).filter(|id| is_linked(id)).collect();
         match (&systems[..], &linked[..]) {
             // Its journal is in it alone.

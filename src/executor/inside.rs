@@ -109,7 +109,7 @@ impl Inside {
             Step::Hostname { hostname } => {
                 rustix::system::sethostname(hostname.as_bytes()).call(|| format!("sethostname({hostname})"))
             }
-            Step::MachineId => self.write_machine_id(),
+            Step::MachineId => system::write_machine_id(self.root()?, self.machine_id.as_ref()),
             Step::TimeZone { zone } => system::set_time_zone(self.root()?, zone.as_deref()),
             Step::Journal { link } => handles.try_for_each(|journal| self.journal(*link, &journal)),
             Step::Loopback => interfaces::bring_up("lo"),
@@ -289,17 +289,6 @@ impl Inside {
         let root = self.root()?;
         root.ensure(target.parent().unwrap_or(target), Missing::Directory)?;
         root.replace_file(target, &bytes)
-    }
-
-    fn write_machine_id(&self) -> Result<(), StepError> {
-        match &self.machine_id {
-            Some(machine) if machine.written => {
-                let root = self.root()?;
-                root.ensure(Path::new("/etc"), Missing::Directory)?;
-                root.replace_file(Path::new("/etc/machine-id"), format!("{}\n", machine.id).as_bytes())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Where journald finds this directory it keeps its journal there, and not in memory.

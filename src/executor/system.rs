@@ -7,6 +7,7 @@ use rustix::fs::{AtFlags, OFlags, symlinkat, unlinkat};
 use rustix::io::Errno;
 
 use super::error::{Context, StepError};
+use super::machine_id::MachineId;
 use super::root::{Missing, Root};
 
 /// As systemd-nspawn looks for it.
@@ -22,6 +23,17 @@ pub fn init(is_executable: impl Fn(&str) -> bool) -> Result<(&'static str, bool)
         Some(systemd) => Ok((systemd, true)),
         None if is_executable(INIT) => Ok((INIT, false)),
         None => Err(StepError::NoInit),
+    }
+}
+
+/// Where the tree is to have another one than its own.
+pub fn write_machine_id(root: &Root, machine: Option<&MachineId>) -> Result<(), StepError> {
+    match machine {
+        Some(machine) if machine.written => {
+            root.ensure(Path::new("/etc"), Missing::Directory)?;
+            root.replace_file(Path::new("/etc/machine-id"), format!("{}\n", machine.id).as_bytes())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -142,8 +142,9 @@ fn busybox_s_init_boots_reboots_ten_times_and_powers_off() {
     let tree = Tree::busybox("boots-busybox");
     let container = tree.declare("boots-busybox", "stop-signal = \"SIGUSR2\"\n");
     let through = |verb: &str| format!("berthctl exec boots-busybox -- {verb}");
-    // Before it has its handlers it would not hear of anything.
-    let handles = "until (( 0x$(awk '/^SigCgt/ { print $2 }' /proc/$pid/status) & 0x800 )); do :; done";
+    // It takes signals from the queue: before it has set that up, and a handler for SIGTSTP, it
+    // would not hear of anything.
+    let handles = "until (( 0x$(awk '/^SigCgt/ { print $2 }' /proc/$pid/status) & 0x80000 )); do :; done";
     reboots_ten_times_and_powers_off(&container, through, || drop(container.with_payload(handles)));
     container.start();
     container.with_payload(handles);
@@ -172,7 +173,7 @@ fn the_unit_is_up_when_the_inner_system_is_and_stops_by_its_signal() {
     container.wait_for("ActiveState", |state| state == "active");
     is_running(host(), "boots-ready");
     container.stop();
-    assert_eq!((container.show("Result"), container.show("ExecMainStatus")), ("success".into(), "2".into()));
+    assert_eq!(container.show("Result"), "success");
     let said = host().run("journalctl --sync; journalctl -q -o cat -u container@boots-ready").ok();
     assert!(said.contains("Deactivated successfully") && !said.contains("timed out"), "{said}");
 }
