@@ -2,6 +2,7 @@
 
 mod crowds;
 mod errors;
+mod named;
 mod others;
 mod reach;
 mod repair;
