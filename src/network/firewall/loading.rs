@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -20,6 +21,8 @@ impl Loading {
         input.write_all(text.as_bytes()).and_then(|()| input.rewind()).doing(|| "write the rules")?;
         let nft = Command::new("nft")
             .args(["-f", "-"])
+            // A start that gives its terminal to the container hangs up on whoever is in the foreground with it.
+            .process_group(0)
             .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin")
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(lock.share()?))

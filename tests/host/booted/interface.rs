@@ -123,7 +123,7 @@ fn a_system_on_a_network_keeps_the_address_it_was_given() {
     is_running(host(), "inner-addressed");
     let addresses = "ip -4 -o address show dev eth0 | awk '{ print $4 }'";
     let address = inside("inner-addressed", addresses);
-    assert!(address.starts_with("10.88."), "{address}");
+    assert!(address.starts_with("10.86."), "{address}");
     let plain = address.split('/').next().unwrap().to_owned();
     eventually(|| {
         let listed = host().run("machinectl list --no-legend --max-addresses=all").ok();
@@ -131,5 +131,5 @@ fn a_system_on_a_network_keeps_the_address_it_was_given() {
         if found { Ok(()) } else { Err(listed) }
     });
     let resolver = inside("inner-addressed", "grep -m1 nameserver /etc/resolv.conf");
-    assert_eq!(resolver, "nameserver 10.88.0.1");
+    assert_eq!(resolver, "nameserver 10.86.0.1");
 }

@@ -53,7 +53,7 @@ fn the_container_s_process_killed_at_any_step_of_its_set_up_leaves_nothing() {
     );
     let calls = traced::calls(&traced::run(&host, &script));
     let last = calls.len() as u32;
-    let ready = 1 + calls.iter().position(|call| call.text.contains("iov_base=\"R\"")).unwrap() as u32;
+    let ready = 1 + calls.iter().position(|call| call.text.contains("iov_base=\"R")).unwrap() as u32;
     assert!(last > 200, "only {last} calls were seen");
     let mut steps = random.steps(ready, 25);
     // After the executor has heard that all is ready, these few.
