@@ -292,12 +292,14 @@ fn set_up(
     newborn.channel.send_handles(&sent).call(|| "sendmsg").at(step)?;
     // Settings may be those of an interface; all else is done beside the links.
     let links_first = plan.steps.iter().any(|step| matches!(step, Step::Sysctls { .. }));
+    // As long as it is there: it says itself why it ends.
+    let namespace = network_of(&newborn)?;
     if links_first {
-        connect(scope, place.as_mut(), &newborn)?;
+        connect(scope, place.as_mut(), &namespace)?;
     }
     newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
     if !links_first {
-        connect(scope, place.as_mut(), &newborn)?;
+        connect(scope, place.as_mut(), &namespace)?;
     }
     // While the other side sets itself up; a start never waits for machined before the payload runs.
     let registration = match kind {
@@ -314,12 +316,15 @@ fn set_up(
     }
 }
 
-/// Before anything else has a thread: it enters the container's network namespace for a moment.
-fn connect(scope: &Scope, place: Option<&mut Place>, newborn: &Newborn) -> Result<(), Error> {
-    let Some(place) = place else { return Ok(()) };
+fn network_of(newborn: &Newborn) -> Result<OwnedFd, Error> {
     let path = format!("/proc/{}/ns/net", newborn.pid.as_raw_nonzero());
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let namespace = open(&path, flags, Mode::empty()).call(|| format!("open({path})")).at("make the links")?;
+    open(&path, flags, Mode::empty()).call(|| format!("open({path})")).at("make the links")
+}
+
+/// Before anything else has a thread: it enters the container's network namespace for a moment.
+fn connect(scope: &Scope, place: Option<&mut Place>, namespace: &OwnedFd) -> Result<(), Error> {
+    let Some(place) = place else { return Ok(()) };
     place.connect(scope, namespace.as_fd())?;
     Ok(place.publish(scope)?)
 }
