@@ -47,7 +47,7 @@ table inet berth {{
 		fib daddr type local jump publish
 	}}
 	chain own {{
-		type nat hook output priority dstnat; policy accept;
+		type nat hook output priority -100; policy accept;
 		ip6 daddr ::1 return comment "cannot be translated: refused, so that 127.0.0.1 is tried"
 		fib daddr type local jump publish
 	}}
