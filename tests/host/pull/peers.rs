@@ -37,7 +37,8 @@ impl Host {
     pub fn commit_by_podman(&self, name: &str) {
         let base = format!("{name}-base");
         self.import_image(&base);
-        let change = "echo added by podman >/added; echo changed >/layer-1; rm /layer-0";
+        // Two layers with the same content, made in the same second, are one.
+        let change = format!("echo {name} >/named; echo added by podman >/added; echo changed >/layer-1; rm /layer-0");
         let show = r#"CMD ["sh", "-c", "cat /added /layer-1; ls /layer-0"]"#;
         self.run(&format!(
             "set -e -o pipefail; berthctl image save --format docker-archive {base}:1 | podman load -q
