@@ -1,7 +1,6 @@
 //! `list`: containers that run, or all there are.
 
-use std::collections::BTreeMap;
-
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -118,8 +117,15 @@ fn rows(scope: &Scope, units: Vec<UnitState>, all: bool) -> Result<Vec<Row>, Fai
 fn add_systems(rows: &mut [Row], started: Vec<Started>) {
     let (sender, systems) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
+        // What runs from one tree is one system: many are asked once. A booted one may have been upgraded.
+        let mut known = HashMap::new();
         // Nobody listens any more once it has taken too long.
-        started.iter().try_for_each(|one| sender.send((one.name.clone(), system_of(one))))
+        started.iter().try_for_each(|one| {
+            let tree = (&one.image, &one.root_directory);
+            let system = known.get(&tree).filter(|_| one.machine_id.is_none()).cloned().or_else(|| system_of(one));
+            known.extend(system.clone().map(|system| (tree, system)));
+            sender.send((one.name.clone(), system))
+        })
     });
     let deadline = Instant::now() + PATIENCE;
     while let Ok((name, system)) = systems.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
