@@ -293,14 +293,13 @@ fn set_up(
     // Settings may be those of an interface; all else is done beside the links.
     let links_first = plan.steps.iter().any(|step| matches!(step, Step::Sysctls { .. }));
     // As long as it is there: it says itself why it ends.
-    let namespace = network_of(&newborn)?;
+    let namespace = place.is_some().then(|| network_of(&newborn)).transpose()?;
+    let mut wiring = place.as_mut().zip(namespace.as_ref());
     if links_first {
-        connect(scope, place.as_mut(), &namespace)?;
+        connect(scope, wiring.take())?;
     }
     newborn.channel.send(&Message::SetUp).call(|| "sendmsg").at(step)?;
-    if !links_first {
-        connect(scope, place.as_mut(), &namespace)?;
-    }
+    connect(scope, wiring)?;
     // While the other side sets itself up; a start never waits for machined before the payload runs.
     let registration = match kind {
         Kind::Bare => None,
@@ -323,8 +322,8 @@ fn network_of(newborn: &Newborn) -> Result<OwnedFd, Error> {
 }
 
 /// Before anything else has a thread: it enters the container's network namespace for a moment.
-fn connect(scope: &Scope, place: Option<&mut Place>, namespace: &OwnedFd) -> Result<(), Error> {
-    let Some(place) = place else { return Ok(()) };
+fn connect(scope: &Scope, wiring: Option<(&mut Place, &OwnedFd)>) -> Result<(), Error> {
+    let Some((place, namespace)) = wiring else { return Ok(()) };
     place.connect(scope, namespace.as_fd())?;
     Ok(place.publish(scope)?)
 }
