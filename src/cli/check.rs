@@ -104,7 +104,7 @@ fn checked(scope: &Scope, container: &str) -> Result<Sources, Failure> {
     let path = std::path::absolute(container)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     match (container.ends_with(".toml"), instance_of(stem), instance_of(container)) {
-        (true, Some(instance), _) => Ok(Sources::from_file(&path, instance.parse()?)?),
+        (true, Some(instance), _) => Ok(Sources::named(scope, &path, instance.parse()?)?),
         (false, _, Some(instance)) => Ok(Sources::load(scope, &name(&instance)?)?),
         _ => sources(scope, container),
     }
