@@ -62,7 +62,7 @@ pub fn sweep(scope: &Scope, ours: Option<&ContainerName>, age: Duration) -> Left
 
 fn take_back(scope: &Scope, name: &ContainerName, state: &Path) -> bool {
     // Held by the run that is about to get a unit, by its executor, or by systemd for the unit.
-    let Ok(_claim) = Claim::take(scope, name, Vec::new(), Duration::ZERO) else { return false };
+    let Some(_claim) = Claim::take_left(state) else { return !state.exists() };
     if !state.join(DESCRIPTION).exists() {
         // It was killed before it wrote anything; whoever has written something else will remove it.
         return std::fs::remove_dir(state).is_ok();
