@@ -82,6 +82,17 @@ fn a_list_names_the_system_a_container_is_of_as_machinectl_does() {
         .unwrap()
         .clone();
     assert_eq!(row["os"], "");
+    // A device is not even opened: of some that alone does something.
+    let tree = "/srv/data/told-device";
+    host()
+        .run(&format!(
+            "mkdir -p /srv/data; cp -a /srv/busybox {tree}; mkdir -p {tree}/etc; mknod {tree}/etc/os-release c 1 7"
+        ))
+        .ok();
+    let device = host().declare("told-device", &format!("rootfs = \"{tree}\"\ncommand = [\"/bin/sleep\", \"1000\"]\n"));
+    device.start();
+    let opened = host().run("strace -f -e trace=openat2 berthctl list 2>&1 | grep /etc/os-release").ok();
+    assert!(opened.lines().count() > 0 && opened.lines().all(|line| line.contains("O_PATH")), "{opened}");
 }
 
 #[test]
