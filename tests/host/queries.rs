@@ -214,6 +214,11 @@ fn a_check_says_what_is_wrong_and_where() {
     assert!(wrong.stderr.contains("2 of 3 containers cannot start"), "{wrong:?}");
     assert_eq!(wrong.exits(1), "told-right: ok");
     assert!(host().run("berthctl check").stderr.contains("told-wrong.toml:2:1"));
+    host().run("mkdir -p /srv/data/told-shut; cp -a /srv/busybox /srv/data/told-shut/tree").ok();
+    let _booted = host().declare("told-open", "rootfs = \"/srv/data/told-shut/tree\"\nboot = true\n");
+    let open = host().run("berthctl check told-open").stderr;
+    assert!(open.contains("warning: everybody can reach /srv/data/told-shut/tree on this host"), "{open}");
+    assert_eq!(host().run("chmod 700 /srv/data/told-shut; berthctl check told-open").stderr, "");
     host().run("berthctl check 'Told Wrong'").exits(2);
 }
 
