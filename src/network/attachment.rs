@@ -2,14 +2,13 @@
 //! `containers/NAME/network.json`. Whoever tidies up after it needs nothing else.
 
 use std::fmt;
-use std::io::Error;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::Scope;
+use crate::{Scope, saved};
 use crate::config::ContainerName;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +71,7 @@ pub struct Published {
 
 impl Attachment {
     pub fn load(scope: &Scope, name: &str) -> Option<Attachment> {
-        serde_json::from_slice(&std::fs::read(path(scope, name)).ok()?).ok()
+        saved::load(&path(scope, name))
     }
 
     /// Who has that machine name, but for `own`: `web@blue` and `web-blue` have the same.
@@ -95,12 +94,9 @@ impl Attachment {
         names.filter_map(|name| Attachment::load(scope, &name)).collect()
     }
 
-    /// Replaces what was saved by one rename. `name` is the container's full one.
+    /// `name` is the container's full one.
     pub fn save(&self, scope: &Scope, name: &str) -> std::io::Result<()> {
-        let path = path(scope, name);
-        let unfinished = path.with_extension("new");
-        std::fs::write(&unfinished, serde_json::to_vec(self).map_err(Error::other)?)?;
-        std::fs::rename(&unfinished, &path)
+        saved::save(&path(scope, name), self)
     }
 
     pub fn remove(scope: &Scope, name: &str) -> std::io::Result<()> {
