@@ -16,9 +16,13 @@ use crate::config::ContainerName;
 
 /// Takes back everything that a container has of networks. Nothing to do where its start noted nothing.
 pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    if Attachment::load(scope, name.as_str()).is_none() {
+        return Ok(());
+    }
+    let _lock = Lock::take(scope)?;
+    // Somebody else may have done it meanwhile.
     let Some(attachment) = Attachment::load(scope, name.as_str()) else { return Ok(()) };
     let container = &attachment.container;
-    let _lock = Lock::take(scope)?;
     let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
     let mut failures = Vec::new();
     let mut tried = |result: Result<(), Error>| failures.extend(result.err());
