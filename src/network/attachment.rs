@@ -54,6 +54,10 @@ pub struct Link {
     /// Where everything goes that has no other route; none but on one network of each family. An unspecified address: to
     /// whoever is on the network, without a gateway.
     pub default_routes: Vec<IpAddr>,
+    /// Where what is sent from its own addresses goes, everything else having another network's way: who comes by this one
+    /// is answered by this one.
+    #[serde(default)]
+    pub ways_back: Vec<IpAddr>,
 }
 
 /// So many ports of the host's, one after the other, that lead to as many of the container's.

@@ -1,4 +1,4 @@
-//! Links, addresses and routes, by rtnetlink(7).
+//! Links and their addresses, by rtnetlink(7).
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -280,17 +280,6 @@ pub fn address(link: Index, address: IpNet) -> Message {
     }
 }
 
-/// Everything that has no route of its own goes to `gateway`, or to the link where there is none.
-pub fn default_route(link: Index, gateway: Option<IpAddr>, any: IpAddr) -> Message {
-    let scope = if gateway.is_some() { libc::RT_SCOPE_UNIVERSE } else { libc::RT_SCOPE_LINK };
-    let fixed = [family(any), 0, 0, 0, libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, scope, libc::RTN_UNICAST, 0, 0, 0, 0];
-    let message = Message::new(libc::RTM_NEWROUTE, NEW, &fixed).number(libc::RTA_OIF, link.0);
-    match gateway {
-        Some(gateway) => message.attribute(libc::RTA_GATEWAY, &octets(gateway)),
-        None => message,
-    }
-}
-
 /// Sends several; one that is there already is as good as one just made.
 pub fn send_all(socket: &mut Socket, messages: Vec<Message>) -> Result<(), Refused> {
     for message in messages {
@@ -322,7 +311,7 @@ fn index_of(body: &[u8]) -> Option<Index> {
     Some(Index(u32::from_ne_bytes(*body.get(4..8)?.first_chunk()?)))
 }
 
-fn family(address: IpAddr) -> u8 {
+pub fn family(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => libc::AF_INET as u8,
         IpAddr::V6(_) => libc::AF_INET6 as u8,
@@ -334,4 +323,9 @@ pub fn octets(address: IpAddr) -> Vec<u8> {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
+}
+
+pub fn address_of(octets: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
 }

@@ -26,6 +26,7 @@ mod raise;
 mod release;
 mod reload;
 
+mod route;
 pub mod state;
 mod subnet;
 mod unused;

@@ -7,6 +7,7 @@ mod named;
 mod others;
 mod reach;
 mod repair;
+mod ways;
 
 use crate::ring::{DEBIAN, Declared, Host, eventually};
 
