@@ -16,7 +16,7 @@ use super::namespace::{self, within};
 use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
-use super::{bridge, mac, parent, raise, route};
+use super::{bridge, conntrack, mac, parent, raise, route};
 use crate::Scope;
 use crate::config::{
     ContainerName, ContainerNetwork, Driver, ExtraInterface, ExtraInterfaceKind, IpvlanMode, MacAddress, Network,
@@ -205,13 +205,12 @@ impl Place {
     /// Opens the firewall for it: from here on its ports are reached.
     pub fn publish(&mut self, scope: &Scope) -> Result<(), Error> {
         if let Some(loading) = self.loading.take() {
-            return loading.finish();
+            loading.finish()?;
+        } else if self.networks.iter().any(Live::is_bridge) {
+            let lock = Lock::take(scope)?;
+            firewall::admit(scope, &lock, &self.networks, &self.attachment)?;
         }
-        if !self.networks.iter().any(Live::is_bridge) {
-            return Ok(());
-        }
-        let lock = Lock::take(scope)?;
-        firewall::admit(scope, &lock, &self.networks, &self.attachment)
+        conntrack::forget(&self.attachment)
     }
 }
 
@@ -282,8 +281,8 @@ fn outline(container: &str, number: usize, network: &Network) -> Link {
         host_interface: is_bridge.then(|| InterfaceName::of_link(container, number).name),
         mac: None,
         addresses: Vec::new(),
-        ways_back: Vec::new(),
         default_routes: Vec::new(),
+        ways_back: Vec::new(),
     }
 }
 

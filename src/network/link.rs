@@ -1,6 +1,6 @@
 //! Links and their addresses, by rtnetlink(7).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -278,6 +278,15 @@ pub fn address(link: Index, address: IpNet) -> Message {
         IpNet::V4(address) => message.attribute(libc::IFA_BROADCAST, &address.broadcast().octets()),
         IpNet::V6(_) => message,
     }
+}
+
+/// Of every interface.
+pub fn addresses(socket: &mut Socket) -> Result<HashSet<IpAddr>, Errno> {
+    let answers = socket.ask(Message::new(libc::RTM_GETADDR, libc::NLM_F_DUMP, &[0; 8]))?;
+    // The other end's, where there is one, comes without harm.
+    let all = answers.iter().flat_map(|answer| attributes(answer.body.get(8..).unwrap_or_default()));
+    let all = all.filter(|(kind, _)| [libc::IFA_LOCAL, libc::IFA_ADDRESS].contains(kind));
+    Ok(all.filter_map(|(_, value)| address_of(value)).collect())
 }
 
 /// Sends several; one that is there already is as good as one just made.

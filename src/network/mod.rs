@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod attachment;
 mod bridge;
+mod conntrack;
 pub mod error;
 pub mod files;
 mod firewall;
