@@ -121,7 +121,7 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
         },
         RootSource::RootFs(_) => None,
     };
-    properties(&container, image.as_ref())?;
+    properties(&container, image.as_ref(), &|_| None)?;
     Plan::new(scope, &sources.name, &container, image.as_ref())?;
     let volumes = image.map(|image| image.process.volumes).unwrap_or_default();
     let lost = volumes.into_iter().filter(|volume| !has_mount(&container, volume));

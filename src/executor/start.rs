@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, open};
 
-use super::birth::{Cargo, Newborn, give_birth};
+use super::birth::{self, Cargo, Newborn, give_birth};
 use super::catch_up::{CaughtUp, catch_up};
 use super::channel::Message;
 use super::claim::Claim;
@@ -223,6 +223,10 @@ pub fn prepare(
         other => other.call(|| "read /proc").at("save the state")?,
     }
     started.save(scope).call(|| "write started.json").at("save the state")?;
+    // Whoever has ended before that did not know of it.
+    for (kind, other) in &plan.joined_namespaces {
+        birth::leader_of(scope, other).at(format!("stay in the {kind:?} namespace of {other}"))?;
+    }
     let booted = plan.booted.is_some();
     let ready_by_payload = plan.ready_by_payload && (speaks || !plan.booted.is_some_and(|booted| booted.ready_by_init));
     Ok(Prepared { newborn, ready_by_payload, booted, claim, range, image_lock, reload, registration, stored })

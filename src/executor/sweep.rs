@@ -8,7 +8,7 @@ use super::bus::{attempt, manager};
 use super::claim::Claim;
 use super::leftover::{leftover_layers, remove_leftover};
 use super::restart::DESCRIPTION;
-use super::stop::{Keep, forget_earlier, tidy};
+use super::stop::{forget_earlier, tidy_for_good};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::Started;
@@ -75,7 +75,7 @@ fn take_back(scope: &Scope, name: &ContainerName, state: &Path) -> bool {
     if state.join(DESCRIPTION).exists() && !matches!(loaded_unit(name), Ok(None)) {
         return false;
     }
-    forget_earlier(scope, name).is_ok() && tidy(scope, name, Keep::Nothing).is_ok()
+    forget_earlier(scope, name).is_ok() && tidy_for_good(scope, name).is_ok()
 }
 
 /// ListUnitsByPatterns: name, description, load, active and sub state, followed unit, object, job's number, type, object.

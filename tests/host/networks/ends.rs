@@ -1,7 +1,60 @@
 //! Ends that are not those of a stop: a crash, a kill that nobody saw, an interface that has no place to go back to.
 
-use super::{STATE, host};
-use crate::ring::{BUSYBOX, eventually};
+use super::{FAR, STATE, ask, host, server, start};
+use crate::ring::{BUSYBOX, DEBIAN, Declared, Host, eventually};
+
+/// Serves at port 81 in the network of another container.
+fn guest<'a>(host: &'a Host, name: &str, of: &str) -> Declared<'a> {
+    let script = super::SERVER.replace("$port", "81").replace("$name", name);
+    let toml = format!(
+        "rootfs = \"{DEBIAN}\"\ninit = true\ncommand = [\"/bin/sh\", \"-c\", '''{script}''']\n[network]\nmode = \"container:{of}\"\n"
+    );
+    host.declare(name, &toml)
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn who_is_in_anothers_network_starts_restarts_and_ends_with_it() {
+    let host = host("bound");
+    let restarts = "[service]\nRestart = \"on-failure\"\nRestartSec = \"100ms\"";
+    let first = server(&host, "first", &format!("mode = \"bridge\"\npublish = [\"8080:81\"]\n{restarts}"));
+    let second = guest(&host, "second", "first");
+    host.run("systemctl daemon-reload").ok();
+    let reached = || match ask(&host, FAR, "TCP:192.0.2.1:8080") {
+        said if said == "second sees 192.0.2.2" => Ok(()),
+        said => Err(said),
+    };
+    second.start();
+    assert_eq!(first.show("ActiveState"), "active");
+    eventually(reached);
+    for end in ["systemctl restart container@first", "systemctl kill -s KILL container@first"] {
+        let before = second.show("MainPID");
+        host.run(end).ok();
+        second.wait_for("MainPID", |pid| pid != "0" && pid != before);
+        eventually(reached);
+    }
+    first.stop();
+    second.ended();
+    // One that is not started again takes the other along.
+    let single = server(&host, "single", "mode = \"bridge\"");
+    let visitor = guest(&host, "visitor", "single");
+    host.run("systemctl daemon-reload").ok();
+    visitor.start();
+    host.run("systemctl kill -s KILL container@single").ok();
+    visitor.ended();
+    single.ended();
+    let run = |name: &str, network: &str| {
+        let command = format!("berthctl run -d --name {name} --network {network} --rootfs {BUSYBOX} -- sleep 1000");
+        host.run(&command).ok();
+    };
+    run("passing", "bridge");
+    run("beside", "container:passing");
+    host.run("systemctl kill -s KILL berth-run-passing.service").ok();
+    eventually(|| match host.run("systemctl is-active berth-run-beside.service").stdout.trim() {
+        "active" | "deactivating" => Err("it still runs".to_owned()),
+        _ => Ok(()),
+    });
+}
 
 #[test]
 #[ignore = "host ring: make check"]
