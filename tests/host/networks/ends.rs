@@ -88,3 +88,25 @@ fn what_a_killed_bare_start_had_on_networks_is_taken_back_once_the_payload_has_e
         }
     });
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn an_interface_whose_name_is_anothers_by_now_is_kept_until_it_can_be_given_back() {
+    let host = host("kept");
+    host.run("ip link add lan type veth peer name lan-end").ok();
+    let network = "mode = \"private\"\n[[network.interface]]\ntype = \"move\"\nparent = \"lan\"\nname = \"lan0\"\n";
+    let mover = server(&host, "mover", network);
+    start(&mover);
+    host.run("ip link add lan type veth peer name other-end").ok();
+    mover.stop();
+    let kept = "nsenter --net=/run/berth/state/containers/mover/netns ip link show lan0";
+    host.run(&format!("{kept} && ip link show lan-end")).ok();
+    let reason = "lan cannot be given back: the host has another interface of that name; rename that one";
+    host.run("systemctl start container@mover").exits(1);
+    assert_eq!(mover.show("StatusText"), reason);
+    host.run(kept).ok();
+    host.run("ip link del lan; systemctl start berth-sweep.service").ok();
+    host.run("ip link show lan && ! ip link show other-end 2>/dev/null").ok();
+    assert_eq!(host.run("grep '/run/berth.* nsfs ' /proc/self/mountinfo; ls /run/berth/state/containers").stdout, "");
+    start(&mover);
+}
