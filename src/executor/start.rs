@@ -15,7 +15,7 @@ use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
 use super::inherited::{Inherited, in_order};
 use super::machine_id::MachineId;
-use super::machined::Registration;
+use super::machined::{Machine, Registration};
 use super::outside::{Outside, map_owners};
 use super::range::Range;
 use super::reload::Reload;
@@ -307,10 +307,13 @@ fn set_up(
     // While the other side sets itself up; a start never waits for machined before the payload runs.
     let registration = match kind {
         Kind::Bare => None,
-        _ => {
-            let id = machine_id.map(MachineId::bytes).unwrap_or_default();
-            Registration::begin(&plan.name, newborn.pid, plan.tree(), id)
-        }
+        _ => Registration::begin(Machine {
+            name: plan.name.machine(),
+            leader: newborn.pid,
+            tree: plan.tree().map(Path::to_owned),
+            id: machine_id.map(MachineId::bytes).unwrap_or_default(),
+            interfaces: place.iter().flat_map(|place| place.attachment.host_interfaces()).map(str::to_owned).collect(),
+        }),
     };
     match newborn.channel.receive().call(|| "recvmsg").at(step)? {
         Some(Message::Ready { speaks }) => Ok(SetUp { newborn, process, registration, speaks }),
