@@ -2,14 +2,14 @@
 //! `containers/NAME/network.json`. Whoever tidies up after it needs nothing else.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{Scope, saved};
 use crate::config::ContainerName;
+use crate::{Scope, saved};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -116,6 +116,18 @@ impl Published {
     /// Ports of the host's and of the container's, pair by pair.
     pub fn ports(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
         (0..self.count).map(|offset| (self.host.saturating_add(offset), self.container.saturating_add(offset)))
+    }
+
+    /// Whether what is for a socket bound to that address comes here instead, at least a part of it.
+    pub fn takes_from(&self, bound: IpAddr) -> bool {
+        let bound = bound.to_canonical();
+        let of_both = bound == IpAddr::from(Ipv6Addr::UNSPECIFIED);
+        // What is for ::1 cannot be translated.
+        bound != IpAddr::from(Ipv6Addr::LOCALHOST)
+            && self.address.is_none_or(|at| {
+                let meets = at == bound || at.is_unspecified() || bound.is_unspecified();
+                of_both || (meets && at.is_ipv4() == bound.is_ipv4())
+            })
     }
 }
 

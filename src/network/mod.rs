@@ -26,8 +26,8 @@ mod port_holder;
 mod raise;
 mod release;
 mod reload;
-
 mod route;
+
 pub mod state;
 mod subnet;
 mod unused;
