@@ -122,7 +122,7 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
         },
         RootSource::RootFs(_) => None,
     };
-    properties(&container, image.as_ref())?;
+    properties(&container, image.as_ref(), &|_| None)?;
     let plan = Plan::new(scope, &sources.name, &container, image.as_ref())?;
     let open = plan.tree_in_place().filter(|tree| is_open_to_others(tree)).map(|tree| {
         format!(

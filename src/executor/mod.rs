@@ -20,6 +20,7 @@ mod error;
 mod fetch;
 mod filesystem;
 mod filter;
+mod guests;
 mod handover;
 mod host_directory;
 mod identity;
@@ -67,7 +68,7 @@ pub use machine_id::{machine_id_of, of_host as machine_id_of_host};
 pub use os_release::system_of;
 pub use restart::{DESCRIPTION, DROP_INS};
 pub use scoped::Caller;
-pub use stop::{Keep, NO_HANDLER, OTHER_SIGNAL, forget, tidy};
+pub use stop::{NO_HANDLER, OTHER_SIGNAL, forget, tidy_for_good};
 pub use sweep::{loaded_unit, sweep};
 
 use start::Kind;

@@ -4,7 +4,7 @@
 //! about it: a reader checks the leader's start time, and the unit's state comes from systemd.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -14,6 +14,7 @@ use super::cgroup_of;
 use crate::Scope;
 use crate::config::{ContainerName, Reload};
 use crate::plan::Process;
+use crate::saved;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
@@ -70,8 +71,7 @@ impl From<&Reload> for ReloadAction {
 impl Started {
     /// `None` where nothing of this name was started, or what is saved cannot be read.
     pub fn load(scope: &Scope, name: &ContainerName) -> Option<Started> {
-        let text = std::fs::read(path(scope, name.as_str())).ok()?;
-        serde_json::from_slice(&text).ok()
+        saved::load(&path(scope, name.as_str()))
     }
 
     /// What runs under another name with the same machine name.
@@ -88,12 +88,8 @@ impl Started {
         all
     }
 
-    /// Replaces what was saved by one rename. On a tmpfs there is nothing to sync.
     pub fn save(&self, scope: &Scope) -> std::io::Result<()> {
-        let path = path(scope, &self.name);
-        let unfinished = path.with_extension("new");
-        std::fs::write(&unfinished, serde_json::to_vec(self).map_err(Error::other)?)?;
-        std::fs::rename(&unfinished, &path)
+        saved::save(&path(scope, &self.name), self)
     }
 
     pub fn remove(scope: &Scope, name: &ContainerName) -> std::io::Result<()> {

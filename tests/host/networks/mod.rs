@@ -1,11 +1,13 @@
 //! Containers on networks, with real traffic: each test on a host of its own, beside which a namespace `far` is the outside.
 
 mod crowds;
+mod ends;
 mod errors;
 mod named;
 mod others;
 mod reach;
 mod repair;
+mod ways;
 
 use crate::ring::{DEBIAN, Declared, Host, eventually};
 
