@@ -1,14 +1,15 @@
 //! Containers on networks, with real traffic: each test on a host of its own, beside which a namespace `far` is the outside.
 
-mod beside;
+pub mod beside;
 mod crowds;
 mod errors;
+mod firewalld;
 mod matrix;
 mod named;
 mod others;
 mod reach;
 mod repair;
-mod ways;
+pub mod ways;
 
 use crate::ring::{DEBIAN, Declared, Host, Ring, eventually};
 
@@ -29,7 +30,7 @@ ip netns exec far sh -c '
 ";
 
 /// Answers whoever asks it with its own name and who asked, and asks.
-const TALK: &str = include_str!("talk.py");
+pub const TALK: &str = include_str!("talk.py");
 
 fn host(purpose: &str) -> Host {
     let host = Host::boot(purpose);
@@ -44,7 +45,7 @@ fn server<'a>(host: &'a Host, name: &str, network: &str) -> Declared<'a> {
 }
 
 /// In a virtual machine its root is the machine's own.
-fn server_at<'a>(host: &'a Host, name: &str, network: &str, port: u16) -> Declared<'a> {
+pub fn server_at<'a>(host: &'a Host, name: &str, network: &str, port: u16) -> Declared<'a> {
     let root = if Ring::chosen() == Ring::Vm { "/" } else { DEBIAN };
     let toml = format!(
         "rootfs = \"{root}\"\ninit = true\n\
@@ -54,7 +55,7 @@ fn server_at<'a>(host: &'a Host, name: &str, network: &str, port: u16) -> Declar
 }
 
 /// Starts it, and waits until it serves.
-fn start(container: &Declared) {
+pub fn start(container: &Declared) {
     container.start();
     serves(container, 80);
 }
@@ -66,7 +67,7 @@ fn serves(container: &Declared, port: u16) {
 }
 
 /// Serves beside containers: on the host, or where `place` leads.
-fn serve(host: &Host, name: &str, place: &str, port: u16) {
+pub fn serve(host: &Host, name: &str, place: &str, port: u16) {
     host.run(&format!("systemd-run -q --unit=talk-{name} {place} python3 /srv/talk.py serve {name} {port}")).ok();
     listens(host, place, port);
 }
@@ -78,7 +79,7 @@ fn listens(host: &Host, place: &str, port: u16) {
     });
 }
 
-/// What a client is answered: `from` is a prefix of its command, `to` a question of talk.py's.
+/// What a client is answered: `from` is a prefix of its command, `to` a question of talk.py's, or several, each with a line.
 fn ask(host: &Host, from: &str, to: &str) -> String {
     host.run(&format!("{from} python3 - ask 2 {to} </srv/talk.py")).stdout.trim_end().to_owned()
 }
@@ -87,7 +88,7 @@ fn inside(container: &Declared) -> String {
     format!("berthctl exec -i {} --", container.name)
 }
 
-const FAR: &str = "ip netns exec far";
+pub const FAR: &str = "ip netns exec far";
 
 /// Its address on its first network: of IPv4, or of IPv6.
 fn address(container: &Declared, six: bool) -> String {
