@@ -10,8 +10,8 @@ fn a_flow_of_udp_goes_to_whoever_has_the_port_now() {
     // Where there are rules, the kernel remembers flows.
     let other = server(&host, "other", "mode = \"bridge\"");
     start(&other);
-    let from = |port: u16| ask(&host, FAR, &format!("UDP4:192.0.2.1:8080,sourceport={port}"));
-    let own = || ask(&host, "", "UDP4:127.0.0.1:8080,sourceport=4002");
+    let from = |port: u16| ask(&host, FAR, &format!("UDP4:192.0.2.1:8080,{port}"));
+    let own = || ask(&host, "", "UDP4:127.0.0.1:8080,4002");
     assert!(!from(4000).contains("sees") && !own().contains("sees"));
     let web = server(&host, "web", "mode = \"bridge\"\npublish = [\"8080:80/udp\"]");
     start(&web);
