@@ -87,7 +87,7 @@ pub fn upgrade_under_load(host: &Host, web: &Declared) {
     let payload = web.show("MainPID");
     host.run(
         "systemd-run --quiet --unit=client bash -c '
-            while :; do busybox wget -T 9 -qO- http://127.0.0.1:8080/passwd >/dev/null && echo served || echo lost; done >/run/said'",
+            while :; do timeout 9 busybox wget -qO- http://127.0.0.1:8080/passwd >/dev/null && echo served || echo lost; done >/run/said'",
     )
     .ok();
     let requests = || host.run("grep -c served /run/said").stdout.trim().parse::<u32>().unwrap_or_default();
