@@ -74,11 +74,13 @@ impl Inside {
             }
             Step::MessageQueues => self.attach_kernel("/dev/mqueue", &new("mqueue", KERNEL)?),
             Step::Bind { target, .. } => handles.try_for_each(|mount| self.bind(&mount, target)),
-            Step::Tmpfs { target, size, mode, attributes } => {
+            Step::Tmpfs { target, size, share, mode, attributes } => {
                 let mut memory =
                     Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", &format!("{mode:o}"))?;
                 if let Some(size) = size {
                     memory = memory.set("size", &size.to_string())?;
+                } else if let Some((percents, files)) = share {
+                    memory = memory.set("size", &format!("{percents}%"))?.set("nr_inodes", &files.to_string())?;
                 }
                 let memory = memory.mount(*attributes)?;
                 self.attach_new(&memory, target, Missing::Directory)
@@ -89,7 +91,10 @@ impl Inside {
             Step::File { target, placement: Placement::Mounted, .. } => {
                 handles.try_for_each(|file| self.bind(&file, target))
             }
-            Step::File { target, content, placement: Placement::Written } => self.write(target, content, handles),
+            Step::File { target, placement: Placement::WrittenUnlessLinked, .. } if self.root()?.is_link(target) => {
+                Ok(())
+            }
+            Step::File { target, content, .. } => self.write(target, content, handles),
             Step::HostDirectory { .. } => {
                 handles.try_for_each(|host| self.attach_new(&host, Path::new("/run/host"), Missing::Directory))
             }

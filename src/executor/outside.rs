@@ -107,11 +107,9 @@ impl Outside<'_> {
                 lower.chain(upper).map(|path| self.tree(path, false)).collect()
             }
             Step::File { target, content, placement: Placement::Mounted } => self.file(target, content),
-            Step::File { content: FileContent::Host(path), placement: Placement::Written, .. } => self.host_file(path),
-            Step::File { content: FileContent::Text(_), placement: Placement::Written, .. } => Ok(Vec::new()),
-            Step::File { target, content, placement: Placement::Written } => {
-                self.host_file(&self.made(target, content)?)
-            }
+            Step::File { content: FileContent::Host(path), .. } => self.host_file(path),
+            Step::File { content: FileContent::Text(_), .. } => Ok(Vec::new()),
+            Step::File { target, content, .. } => self.host_file(&self.made(target, content)?),
             Step::HostDirectory { nesting } => {
                 let uuid = self.machine_id.map(MachineId::uuid).unwrap_or_default();
                 let owner = self.range.map_or(0, |range| range.base);

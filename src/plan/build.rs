@@ -102,7 +102,7 @@ fn steps(
     let own = |namespace| new.contains(&namespace);
     let mut steps = vec![root(scope, name, container, image)?];
     if container.volatile == Volatile::State {
-        steps.push(mounts::memory("/var", 0o755));
+        steps.push(mounts::memory("/var", 0o755, booted::VAR));
     }
     steps.push(Step::Proc { own: own(Namespace::Pid) });
     steps.push(Step::Sys { own: own(Namespace::Network) });
