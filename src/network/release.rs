@@ -8,8 +8,7 @@ use super::link;
 use super::lock::Lock;
 use super::netlink::Socket;
 use super::port::Ports;
-use super::state::{Live, Member};
-use super::unused::forget_unfinished;
+use super::state::{Live, Member, forget_unfinished};
 use super::{conntrack, firewall, namespace, parent, raise};
 use crate::Scope;
 use crate::config::ContainerName;
@@ -51,7 +50,7 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         // It does not panic; were it to, the links are gone all the same.
         rules.join().into_iter().for_each(&mut tried);
     });
-    tried(forget_unfinished(scope));
+    tried(forget_unfinished(scope).doing(|| "remove a network that was not made"));
     for parent in &attachment.parents {
         tried(parent::let_go(scope, parent, container, &mut socket));
     }
