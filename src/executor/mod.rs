@@ -64,7 +64,7 @@ pub use copy::{CopyError, Place, copy_from, copy_to};
 pub use error::Error;
 pub use join::{Joined, Request, join};
 pub use leftover::{leftover_layers, remove_leftover};
-pub use machine_id::machine_id_of;
+pub use machine_id::{machine_id_of, of_host as machine_id_of_host};
 pub use os_release::system_of;
 pub use restart::{DESCRIPTION, DROP_INS};
 pub use scoped::Caller;

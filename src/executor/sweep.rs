@@ -71,7 +71,7 @@ fn ended(scope: &Scope) -> impl Iterator<Item = (ContainerName, PathBuf)> + '_ {
 
 fn take_back(scope: &Scope, name: &ContainerName, state: &Path) -> bool {
     // Held by the run that is about to get a unit, by its executor, or by systemd for the unit.
-    let Ok(_claim) = Claim::take(scope, name, Vec::new(), Duration::ZERO) else { return false };
+    let Some(_claim) = Claim::take_left(state) else { return !state.exists() };
     if state.join(DESCRIPTION).exists() && !matches!(loaded_unit(name), Ok(None)) {
         return false;
     }

@@ -3,7 +3,8 @@
 //! `list`, `status` and `exec` speak of this, not of today's TOML. It is a hint about a process, never the truth
 //! about it: a reader checks the leader's start time, and the unit's state comes from systemd.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -123,6 +124,9 @@ fn path(scope: &Scope, name: &str) -> PathBuf {
 
 /// Field 22 of proc_pid_stat(5), in clock ticks since boot; the command in field 2 may hold anything but `)` last.
 fn start_time(process: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // As large as it gets, so that one call reads it: `list` asks for each container.
+    let mut stat = [0; 1024];
+    let length = File::open(format!("/proc/{process}/stat")).ok()?.read(&mut stat).ok()?;
+    let stat = String::from_utf8_lossy(&stat[..length]);
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }

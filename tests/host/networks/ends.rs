@@ -1,15 +1,11 @@
 //! Ends that are not those of a stop: a crash, a kill that nobody saw, an interface that has no place to go back to.
 
 use super::{FAR, STATE, ask, host, server, start};
-use crate::ring::{BUSYBOX, DEBIAN, Declared, Host, eventually};
+use crate::ring::{BUSYBOX, Declared, Host, eventually};
 
 /// Serves at port 81 in the network of another container.
 fn guest<'a>(host: &'a Host, name: &str, of: &str) -> Declared<'a> {
-    let script = super::SERVER.replace("$port", "81").replace("$name", name);
-    let toml = format!(
-        "rootfs = \"{DEBIAN}\"\ninit = true\ncommand = [\"/bin/sh\", \"-c\", '''{script}''']\n[network]\nmode = \"container:{of}\"\n"
-    );
-    host.declare(name, &toml)
+    super::server_at(host, name, &format!("mode = \"container:{of}\""), 81)
 }
 
 #[test]
