@@ -14,6 +14,7 @@ pub mod machine;
 pub mod network;
 pub mod nspawn;
 pub mod plan;
+mod saved;
 pub mod scope;
 pub mod seccomp;
 pub mod sys;

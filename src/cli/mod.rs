@@ -6,6 +6,7 @@ mod check;
 pub mod complete;
 mod copy;
 mod doctor;
+mod draft;
 mod edit;
 mod elsewhere;
 mod enable;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, open};
 
-use super::birth::{Cargo, Newborn, give_birth};
+use super::birth::{self, Cargo, Newborn, give_birth};
 use super::catch_up::{CaughtUp, catch_up};
 use super::channel::Message;
 use super::claim::Claim;
@@ -15,7 +15,7 @@ use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
 use super::inherited::{Inherited, in_order};
 use super::machine_id::MachineId;
-use super::machined::Registration;
+use super::machined::{Machine, Registration};
 use super::outside::{Outside, map_owners};
 use super::range::Range;
 use super::reload::Reload;
@@ -223,6 +223,10 @@ pub fn prepare(
         other => other.call(|| "read /proc").at("save the state")?,
     }
     started.save(scope).call(|| "write started.json").at("save the state")?;
+    // Whoever has ended before that did not know of it.
+    for (kind, other) in &plan.joined_namespaces {
+        birth::leader_of(scope, other).at(format!("stay in the {kind:?} namespace of {other}"))?;
+    }
     let booted = plan.booted.is_some();
     let ready_by_payload = plan.ready_by_payload && (speaks || !plan.booted.is_some_and(|booted| booted.ready_by_init));
     Ok(Prepared { newborn, ready_by_payload, booted, claim, range, image_lock, reload, registration, stored })
@@ -303,10 +307,13 @@ fn set_up(
     // While the other side sets itself up; a start never waits for machined before the payload runs.
     let registration = match kind {
         Kind::Bare => None,
-        _ => {
-            let id = machine_id.map(MachineId::bytes).unwrap_or_default();
-            Registration::begin(&plan.name, newborn.pid, plan.tree(), id)
-        }
+        _ => Registration::begin(Machine {
+            name: plan.name.machine(),
+            leader: newborn.pid,
+            tree: plan.tree().map(Path::to_owned),
+            id: machine_id.map(MachineId::bytes).unwrap_or_default(),
+            interfaces: place.iter().flat_map(|place| place.attachment.host_interfaces()).map(str::to_owned).collect(),
+        }),
     };
     match newborn.channel.receive().call(|| "recvmsg").at(step)? {
         Some(Message::Ready { speaks }) => Ok(SetUp { newborn, process, registration, speaks }),

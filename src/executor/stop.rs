@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::claim::Claim;
 use super::error::{AtStep, Context, Error};
-use super::{machined, range, restart, writable};
+use super::{guests, machined, range, restart, writable};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::{RELEASE, Started};
@@ -26,13 +26,20 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         },
     };
     explain_kill(started.as_ref());
-    let transient = own_unit.filter(|unit| unit.starts_with(TRANSIENT));
-    match transient {
+    let guests = guests::units(scope, name);
+    let is_transient = own_unit.as_ref().is_some_and(|unit| unit.starts_with(TRANSIENT));
+    let asks = is_transient || !guests.is_empty();
+    let restarts = own_unit.filter(|_| asks).is_some_and(|unit| restart::is_to_come(scope, name, &unit));
+    let tidied = match (is_transient, restarts) {
         // Its unit goes with it, and machined forgets what had it.
-        Some(unit) if !restart::is_to_come(scope, name, &unit) => remove_traces(scope, name, Keep::Nothing),
-        Some(_) => tidy(scope, name, Keep::Description),
-        None => tidy(scope, name, Keep::Nothing),
+        (true, false) => remove_traces(scope, name, Keep::Nothing),
+        (true, true) => tidy(scope, name, Keep::Description),
+        (false, _) => tidy(scope, name, Keep::Nothing),
+    };
+    if !restarts {
+        guests::stop(&guests);
     }
+    tidied
 }
 
 /// What is left of a container that has ended.
@@ -45,7 +52,7 @@ pub enum Keep {
 
 /// State, fresh writable layer, id range, machined's entry. Goes on past a failure and reports the first one: what can
 /// be tidied is.
-pub fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error> {
+fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error> {
     std::thread::scope(|threads| {
         threads.spawn(|| {
             if Started::namesake(scope, name).is_none() {
@@ -54,6 +61,14 @@ pub fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error
         });
         remove_traces(scope, name, keep)
     })
+}
+
+/// The same where nothing starts it again, and nobody else has looked after those in its namespaces.
+pub fn tidy_for_good(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    let guests = guests::units(scope, name);
+    let tidied = tidy(scope, name, Keep::Nothing);
+    guests::stop(&guests);
+    tidied
 }
 
 /// The kernel drops signals to the first process of a PID namespace that it does not handle (pid_namespaces(7)), so
@@ -78,7 +93,7 @@ fn explain_kill(started: Option<&Started>) {
 pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let _claim = Claim::take(scope, name, Vec::new(), RELEASE)?;
     let layer = writable::remove_tree(&scope.writable().join(name.as_str()));
-    tidy(scope, name, Keep::Nothing)?;
+    tidy_for_good(scope, name)?;
     layer.at("drop the writable layer")
 }
 

@@ -12,13 +12,31 @@ const NOTE: &str = "made-for";
 
 /// A new layer in place of whatever is there; its root looks like that of `top`, the highest layer below it.
 pub fn make_fresh(directory: &Path, top: Option<&Path>) -> Result<(), StepError> {
+    shut(directory.parent().unwrap_or(directory))?;
     remove_tree(directory)?;
     fill(directory, top)
+}
+
+/// Files of a layer have the owners and modes that the container gave them: who could reach them would be root by a
+/// set-user-ID program that the container's root has left there.
+fn shut(layers: &Path) -> Result<(), StepError> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let describe = |call: &str| format!("{call}({})", layers.display());
+    if let Some(store) = layers.parent() {
+        std::fs::create_dir_all(store).call(|| describe("mkdir"))?;
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(layers).call(|| describe("mkdir"))?;
+    // A version of berth before this left it open.
+    match layers.metadata().call(|| describe("stat"))?.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => std::fs::set_permissions(layers, PermissionsExt::from_mode(0o700)).call(|| describe("chmod")),
+    }
 }
 
 /// The layer kept for this image, made where there is none. It belongs to one image: on another it would show a
 /// mixture of both.
 pub fn keep(name: &ContainerName, directory: &Path, made_for: &str, top: Option<&Path>) -> Result<(), StepError> {
+    shut(directory.parent().unwrap_or(directory))?;
     let note = directory.join(NOTE);
     match std::fs::read_to_string(&note) {
         Ok(known) if known == made_for => return Ok(()),
@@ -118,7 +136,12 @@ mod tests {
     fn a_kept_layer_stays_and_is_of_one_image() {
         let place = tempfile::tempdir().unwrap();
         let layer = place.path().join("web");
+        std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         kept(&layer, "one").unwrap();
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&place.path().metadata().unwrap().permissions()) & 0o777,
+            0o700
+        );
         std::fs::write(layer.join("upper/data"), "mine").unwrap();
         kept(&layer, "one").unwrap();
         assert!(matches!(kept(&layer, "two"), Err(StepError::OtherImage { made_for, .. }) if made_for == "one"));

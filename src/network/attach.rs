@@ -16,11 +16,14 @@ use super::namespace::{self, within};
 use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
-use super::{bridge, mac, parent, raise};
+use super::{bridge, conntrack, mac, parent, raise, route};
 use crate::Scope;
 use crate::config::{
     ContainerName, ContainerNetwork, Driver, ExtraInterface, ExtraInterfaceKind, IpvlanMode, MacAddress, Network,
 };
+
+/// In the container, of its links by their numbers.
+const FIRST_TABLE: u32 = 1000;
 
 /// What is taken for a container whose network namespace is yet to be made.
 pub struct Place {
@@ -136,7 +139,9 @@ impl Place {
                 interface.mac = Some(mac);
             }
             for gateway in ways_out(live, network) {
-                if !way_out.iter().any(|other| other.is_ipv4() == gateway.is_ipv4()) {
+                if way_out.iter().any(|other| other.is_ipv4() == gateway.is_ipv4()) {
+                    link.ways_back.push(gateway);
+                } else {
                     way_out.push(gateway);
                     link.default_routes.push(gateway);
                 }
@@ -184,9 +189,12 @@ impl Place {
                 // Its addresses are given to it, by nobody else.
                 bridge::set(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
                 messages.extend(link.addresses.iter().map(|address| link::address(index, *address)));
-                messages.extend(link.default_routes.iter().map(|gateway| {
-                    link::default_route(index, Some(*gateway).filter(|gateway| !gateway.is_unspecified()), *gateway)
-                }));
+                messages.extend(link.default_routes.iter().map(|gateway| route::default(index, *gateway)));
+                for gateway in &link.ways_back {
+                    let alike = link.addresses.iter().filter(|address| address.addr().is_ipv4() == gateway.is_ipv4());
+                    let table = FIRST_TABLE + number as u32;
+                    messages.extend(alike.flat_map(|address| route::back(index, table, *address, *gateway)));
+                }
             }
             link::send_all(&mut socket, messages)
                 .map_err(|refused| refused.errno)
@@ -198,13 +206,12 @@ impl Place {
     /// Opens the firewall for it: from here on its ports are reached.
     pub fn publish(&mut self, scope: &Scope) -> Result<(), Error> {
         if let Some(loading) = self.loading.take() {
-            return loading.finish();
+            loading.finish()?;
+        } else if self.networks.iter().any(Live::is_bridge) {
+            let lock = Lock::take(scope)?;
+            firewall::admit(scope, &lock, &self.networks, &self.attachment)?;
         }
-        if !self.networks.iter().any(Live::is_bridge) {
-            return Ok(());
-        }
-        let lock = Lock::take(scope)?;
-        firewall::admit(scope, &lock, &self.networks, &self.attachment)
+        conntrack::forget(&self.attachment)
     }
 }
 
@@ -296,6 +303,7 @@ fn outline(container: &str, number: usize, network: &Network) -> Link {
         mac: None,
         addresses: Vec::new(),
         default_routes: Vec::new(),
+        ways_back: Vec::new(),
     }
 }
 

@@ -10,15 +10,19 @@ use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
 use super::unused::forget_unfinished;
-use super::{firewall, namespace, parent, raise};
+use super::{conntrack, firewall, namespace, parent, raise};
 use crate::Scope;
 use crate::config::ContainerName;
 
 /// Takes back everything that a container has of networks. Nothing to do where its start noted nothing.
 pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    if Attachment::load(scope, name.as_str()).is_none() {
+        return Ok(());
+    }
+    let _lock = Lock::take(scope)?;
+    // Somebody else may have done it meanwhile.
     let Some(attachment) = Attachment::load(scope, name.as_str()) else { return Ok(()) };
     let container = &attachment.container;
-    let _lock = Lock::take(scope)?;
     let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
     let mut failures = Vec::new();
     let mut tried = |result: Result<(), Error>| failures.extend(result.err());
@@ -36,7 +40,11 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     }
     // The kernel takes its time for rules as for links: it waits for every processor that may still see them.
     std::thread::scope(|threads| {
-        let rules = threads.spawn(|| firewall::dismiss(&attachment));
+        let rules = threads.spawn(|| {
+            // Only then does nothing lead there any more.
+            let dismissed = firewall::dismiss(&attachment);
+            dismissed.and(conntrack::forget(&attachment))
+        });
         for host in attachment.host_interfaces() {
             tried(link::delete(&mut socket, host).doing(|| format!("remove the link {host}")));
         }

@@ -1,14 +1,14 @@
 //! What is up, as it was saved: `/run/berth/state/networks/NAME/network.json` and, for each container on it,
 //! `members/CONTAINER.json`. A reboot takes it away, as it does the interfaces.
 
-use std::io::{Error, ErrorKind, Result};
+use std::io::{ErrorKind, Result};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::Scope;
+use crate::{Scope, saved};
 
 /// A network as it was made: every choice that its file left open is made here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,13 +61,15 @@ impl Live {
 
     /// None where the network is not up.
     pub fn load(scope: &Scope, name: &str) -> Option<Live> {
-        read(&directory(scope, name).join("network.json"))
+        saved::load(&directory(scope, name).join("network.json"))
     }
 
     /// Every network that is up, by name.
     pub fn all(scope: &Scope) -> Vec<Live> {
-        let mut all: Vec<Live> =
-            entries(&scope.network_states()).iter().filter_map(|path| read(&path.join("network.json"))).collect();
+        let mut all: Vec<Live> = entries(&scope.network_states())
+            .iter()
+            .filter_map(|path| saved::load(&path.join("network.json")))
+            .collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         all
     }
@@ -82,7 +84,7 @@ impl Member {
     pub fn all(scope: &Scope, network: &str) -> Vec<Member> {
         let paths = entries(&directory(scope, network).join("members"));
         let json = paths.iter().filter(|path| path.extension().is_some_and(|kind| kind == "json"));
-        let mut all: Vec<Member> = json.filter_map(|path| read(path)).collect();
+        let mut all: Vec<Member> = json.filter_map(|path| saved::load(path)).collect();
         all.sort_by(|one, other| one.container.cmp(&other.container));
         all
     }
@@ -120,14 +122,8 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
-fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-/// Replaces what was saved by one rename. On a tmpfs there is nothing to sync.
+/// In a directory that is made with it.
 fn write(path: &Path, value: &impl Serialize) -> Result<()> {
     std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-    let unfinished = path.with_extension("new");
-    std::fs::write(&unfinished, serde_json::to_vec(value).map_err(Error::other)?)?;
-    std::fs::rename(&unfinished, path)
+    saved::save(path, value)
 }

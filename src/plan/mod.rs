@@ -103,6 +103,14 @@ impl Plan {
         })
     }
 
+    /// The tree of the host's that the container itself writes to.
+    pub fn tree_in_place(&self) -> Option<&Path> {
+        match self.steps.first() {
+            Some(Step::Root { lower: Lower::Tree(tree), writable: WritableLayer::Tree }) => Some(tree),
+            _ => None,
+        }
+    }
+
     /// The directories its root is made of, the topmost first.
     pub fn trees(&self) -> Vec<PathBuf> {
         let Some(Step::Root { lower, writable }) = self.steps.first() else { return Vec::new() };

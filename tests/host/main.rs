@@ -22,6 +22,7 @@ mod lifecycle;
 mod machine_images;
 mod names;
 mod networks;
+mod packages;
 mod properties;
 mod pull;
 mod queries;

@@ -1,12 +1,12 @@
 //! `network create` and `network remove`: a file of /etc/berth/networks, written and taken away.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use crate::Scope;
 use crate::cli::complete;
+use crate::cli::draft::Draft;
 use crate::cli::failure::Failure;
 use crate::cli::output::Accepted;
 use crate::config::{NetworkName, NetworkSources};
@@ -86,13 +86,7 @@ impl Create {
             return Err(Failure::new(format!("network {} is there already: {}", self.name, file.path.display())));
         }
         let path = path(scope, &self.name)?;
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let mut file = std::fs::File::create_new(&path)
-            .map_err(|error| Failure::new(format!("create {}: {error}", path.display())))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        Draft::write(&path, None)?.keep_with(&text)?;
         if !self.accepted.quiet {
             println!("wrote {}", path.display());
         }

@@ -26,7 +26,7 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
         }
         false => (None, our_own(options.interactive)?),
     };
-    let mut unit = Unit::new(prepared, true)?;
+    let mut unit = Unit::new(scope, prepared, true)?;
     unit.descriptors = Some(descriptors);
     let by_payload = prepared.container.is_ready_by_payload();
     // The bus is spoken to beside the loop over the terminal and signals; its end is the end of this pipe.
@@ -60,7 +60,7 @@ fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Failure> {
     }
     // Where it is another start that holds the name, that one tidies up.
     match Claim::take(scope, name, Vec::new(), RELEASE) {
-        Ok(_claim) => Ok(executor::tidy(scope, name, executor::Keep::Nothing)?),
+        Ok(_claim) => Ok(executor::tidy_for_good(scope, name)?),
         Err(_) => Ok(()),
     }
 }

@@ -127,7 +127,7 @@ impl Run {
         if prepared.container.tty {
             return Err(Failure::new("a terminal needs somebody at it: --detach and a terminal cannot go together"));
         }
-        let unit = unit::Unit::new(prepared, false)?;
+        let unit = unit::Unit::new(scope, prepared, false)?;
         expect_moves();
         with_systemd(scope, async |systemd| {
             let properties = unit.properties()?;

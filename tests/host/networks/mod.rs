@@ -2,8 +2,10 @@
 
 pub mod beside;
 mod crowds;
+mod ends;
 mod errors;
 mod firewalld;
+mod flows;
 mod matrix;
 mod named;
 mod others;

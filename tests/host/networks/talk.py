@@ -1,8 +1,8 @@
 """Who sees whom.
 
 serve NAME PORT…            answers by TCP and UDP, over IPv4 and IPv6, “NAME sees ADDRESS”, and says the address it is asked from
-ask PATIENCE QUESTION…      asks all of them at once, each PROTOCOL[4|6]:HOST:PORT, and prints a line for every answer: what was
-                            said, “refused”, “nothing” after so many seconds, or the error
+ask PATIENCE QUESTION…      asks all of them at once, each PROTOCOL[4|6]:HOST:PORT[,OWN PORT], and prints a line for every answer:
+                            what was said, “refused”, “nothing” after so many seconds, or the error
 """
 
 import ipaddress
@@ -55,11 +55,14 @@ def serve(name, *ports):
 def said(question, patience):
     protocol, rest = question.split(":", 1)
     host, port = rest.rsplit(":", 1)
+    port, _, own = port.partition(",")
     family = {"4": socket.AF_INET, "6": socket.AF_INET6}.get(protocol[3:], socket.AF_UNSPEC)
     kind = socket.SOCK_STREAM if protocol.startswith("TCP") else socket.SOCK_DGRAM
     end = time.monotonic() + patience
     family, kind, _, _, address = socket.getaddrinfo(host.strip("[]"), port, family, kind)[0]
     with socket.socket(family, kind) as one:
+        if own:
+            one.bind(("", int(own)))
         if kind == socket.SOCK_STREAM:
             one.settimeout(patience)
             one.connect(address)

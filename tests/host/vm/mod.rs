@@ -7,6 +7,7 @@ mod access;
 mod freezer;
 mod limits;
 mod networks;
+mod packages;
 mod power;
 mod reboot;
 
