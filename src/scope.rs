@@ -96,6 +96,11 @@ impl Scope {
         self.state.join("containers")
     }
 
+    /// `/run/berth/state/disks`: where each container's disk image is mounted while its root is made.
+    pub fn disks(&self) -> PathBuf {
+        self.state.join("disks")
+    }
+
     /// `/run/berth/state/networks`: one directory for each network that is up.
     pub fn network_states(&self) -> PathBuf {
         self.state.join("networks")

@@ -85,7 +85,7 @@ fn key_schema(header: &str, key: &str) -> Value {
 fn typed(header: &str, key: &str) -> Value {
     match key {
         "autostart" | "boot" | "init" | "http-proxy" | "tty" | "ephemeral" | "read-only" | "recursive" | "optional"
-        | "privileged" | "no-new-privileges" => json!({ "type": "boolean" }),
+        | "privileged" | "no-new-privileges" | "nesting" => json!({ "type": "boolean" }),
         "entrypoint" | "command" | "reload-command" | "environment-files" | "environment-pass" | "devices"
         | "masked-paths" | "unmasked-paths" | "read-only-paths" | "lower" | "networks" | "publish" | "aliases"
         | "ip" | "dns" | "dns-search" | "dns-options" => reference("strings"),

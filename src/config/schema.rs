@@ -134,7 +134,7 @@ pub const NETWORK: Schema = schema(
 );
 pub const INTERFACE: Schema = schema("[[network.interface]]", &["type", "parent", "name", "mode", "vlan", "host"], &[]);
 
-pub const OS: Schema = schema("[os]", &["machine-id", "link-journal"], &["nesting"]);
+pub const OS: Schema = schema("[os]", &["machine-id", "link-journal", "nesting"], &[]);
 
 /// All of a network's file.
 pub const NETWORK_FILE: Schema = Schema {
