@@ -15,6 +15,7 @@ use super::needs::Needs;
 use super::scratch::{Scratch, remove_leftovers};
 use super::store::{open_lock, try_lock};
 use super::{Digest, Store, StoreError, tree};
+use crate::event::{self, About};
 
 /// What a killed pull has finished, the next one finds within this time.
 pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -110,6 +111,13 @@ impl Store {
             }
             for (_, path) in &garbage {
                 gone.push(put_away(path, &mut trash)?);
+            }
+        }
+        if !options.dry_run {
+            for Doomed { entry, .. } in &doomed {
+                let digest = entry.manifest.to_string();
+                let name = entry.name.as_deref().unwrap_or(&digest);
+                event::record(self.scope(), About::Image, "remove", name, &[("digest", &digest)]);
             }
         }
         drop((doomed, imports, lock));

@@ -21,6 +21,7 @@ use crate::Scope;
 use crate::config::{
     ContainerName, ContainerNetwork, Driver, ExtraInterface, ExtraInterfaceKind, IpvlanMode, MacAddress, Network,
 };
+use crate::event::{self, About};
 
 /// What is taken for a container whose network namespace is yet to be made.
 pub struct Place {
@@ -103,6 +104,9 @@ impl Place {
             member(&container, link, &wanted.aliases)
                 .save(scope, &live.name)
                 .doing(|| format!("write {container}.json of network {}", live.name))?;
+            let addresses: Vec<String> = link.addresses.iter().map(ToString::to_string).collect();
+            let details = [("container", name.as_str()), ("addresses", &addresses.join(" "))];
+            event::record(scope, About::Network, "connect", &live.name, &details);
         }
         ports.take(&container, &place.attachment.published)?;
         if place.networks.iter().any(Live::is_bridge) {
@@ -197,13 +201,16 @@ impl Place {
     /// Opens the firewall for it: from here on its ports are reached.
     pub fn publish(&mut self, scope: &Scope) -> Result<(), Error> {
         if let Some(loading) = self.loading.take() {
-            return loading.finish();
+            loading.finish()?;
+        } else if self.networks.iter().any(Live::is_bridge) {
+            let lock = Lock::take(scope)?;
+            firewall::admit(scope, &lock, &self.networks, &self.attachment)?;
         }
-        if !self.networks.iter().any(Live::is_bridge) {
-            return Ok(());
+        let ports: Vec<String> = self.attachment.published.iter().map(ToString::to_string).collect();
+        if !ports.is_empty() {
+            event::record(scope, About::Container, "publish", self.name.as_str(), &[("ports", &ports.join(" "))]);
         }
-        let lock = Lock::take(scope)?;
-        firewall::admit(scope, &lock, &self.networks, &self.attachment)
+        Ok(())
     }
 }
 
