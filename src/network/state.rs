@@ -116,11 +116,11 @@ impl Member {
         write(&member(scope, network, &self.container), self)
     }
 
-    /// Nothing to do where it is not there.
-    pub fn remove(scope: &Scope, network: &str, container: &str) -> Result<()> {
+    /// Whether it was there.
+    pub fn remove(scope: &Scope, network: &str, container: &str) -> Result<bool> {
         match std::fs::remove_file(member(scope, network, container)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            other => other,
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true),
         }
     }
 }
