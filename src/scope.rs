@@ -21,6 +21,8 @@ pub struct Scope {
     pub state: PathBuf,
     /// Where named directory trees for `rootfs = "deb"` live.
     pub machines: PathBuf,
+    /// Whether what happens is told to the host's journal.
+    pub journal: bool,
 }
 
 impl Scope {
@@ -36,6 +38,7 @@ impl Scope {
             store: root.join("var/lib/berth"),
             state: root.join("run/berth/state"),
             machines: root.join("var/lib/machines"),
+            journal: root == Path::new("/"),
         }
     }
 
