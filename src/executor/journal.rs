@@ -2,9 +2,10 @@
 //! that the host's journalctl(1) looks for, `/var/log/journal/MACHINE-ID`.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{OFlags, XattrFlags};
+use rustix::fs::OFlags;
 
 use super::error::{Context, StepError};
 use super::machine_id::of_host;
@@ -15,8 +16,9 @@ pub const DIRECTORY: &str = "/var/log/journal";
 
 const JOURNALD: &str = "/usr/lib/systemd/systemd-journald";
 
-/// On a directory that is a container's: its name. Only the host's root can set it or take it away.
-const OWNER: &str = "trusted.berth.container";
+/// Journals that are kept on the host, by the containers' names. Nobody but root passes it: in there a container's root is
+/// the host's, and could leave a program that runs as root for everybody.
+const KEPT: &str = "/var/lib/berth/journals";
 
 /// The container's root as far as it is on the host's disk.
 pub struct Trees<'a> {
@@ -39,16 +41,17 @@ pub fn prepare(link: LinkJournal, trees: &Trees<'_>) -> Result<Option<PathBuf>, 
     if of_host().as_deref() == Some(trees.id) {
         return if tries { Ok(None) } else { Err(StepError::SameMachineId) };
     }
-    let made = match link {
+    let describe = || format!("link {}", place.display());
+    let target = match link {
         LinkJournal::No => return Ok(None),
-        LinkJournal::Host | LinkJournal::TryHost => make_directory(&place, trees),
+        LinkJournal::Host | LinkJournal::TryHost => make_directory(trees.name).call(describe)?,
         LinkJournal::Guest | LinkJournal::TryGuest => {
             let Some(top) = trees.all.first() else { return Ok(None) };
-            make_link(&place, &top.join(DIRECTORY.trim_start_matches('/')).join(trees.id), trees)
+            top.join(DIRECTORY.trim_start_matches('/')).join(trees.id)
         }
     };
-    match made {
-        Ok(true) => Ok(Some(place)),
+    match make_link(&place, &target, trees) {
+        Ok(true) => Ok(Some(target)),
         // The machine id is the tree's to say, and another system has said it before: its journal stays its own.
         Ok(false) => {
             let taken = StepError::JournalTaken(place.display().to_string());
@@ -58,14 +61,15 @@ pub fn prepare(link: LinkJournal, trees: &Trees<'_>) -> Result<Option<PathBuf>, 
             eprintln!("the journal is not linked: {taken}");
             Ok(None)
         }
-        Err(error) => Err(error).call(|| format!("link {}", place.display())),
+        Err(error) => Err(error).call(describe),
     }
 }
 
 impl Trees<'_> {
     /// Whether a link leads into the container's own trees, or to where nothing is any more.
     fn may_replace(&self, target: &Path) -> bool {
-        self.all.iter().any(|tree| target.starts_with(tree)) || !target.exists()
+        let own = target == Path::new(KEPT).join(self.name);
+        own || self.all.iter().any(|tree| target.starts_with(tree)) || !target.exists()
     }
 
     fn has_journald(&self) -> bool {
@@ -76,28 +80,13 @@ impl Trees<'_> {
     }
 }
 
-/// `false` where the place is another system's.
-fn make_directory(place: &Path, trees: &Trees<'_>) -> std::io::Result<bool> {
-    if let Ok(known) = std::fs::read_link(place) {
-        if !trees.may_replace(&known) {
-            return Ok(false);
-        }
-        std::fs::remove_file(place)?;
-    }
-    match owner(place) {
-        Some(owner) => return Ok(owner == trees.name.as_bytes()),
-        None if place.exists() && std::fs::read_dir(place)?.next().is_some() => return Ok(false),
-        None => std::fs::create_dir_all(place)?,
-    }
-    rustix::fs::setxattr(place, OWNER, trees.name.as_bytes(), XattrFlags::empty())?;
-    Ok(true)
-}
-
-/// The container whose directory it is.
-fn owner(place: &Path) -> Option<Vec<u8>> {
-    let mut name = [0u8; 256];
-    let length = rustix::fs::lgetxattr(place, OWNER, &mut name).ok()?;
-    name.get(..length).map(<[u8]>::to_vec)
+/// Made where it is missing.
+fn make_directory(name: &str) -> std::io::Result<PathBuf> {
+    let kept = Path::new(KEPT);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(kept)?;
+    let directory = kept.join(name);
+    std::fs::create_dir_all(&directory)?;
+    Ok(directory)
 }
 
 /// `false` where the place is another system's.
@@ -107,7 +96,6 @@ fn make_link(place: &Path, target: &Path, trees: &Trees<'_>) -> std::io::Result<
         Ok(known) if !trees.may_replace(&known) => return Ok(false),
         Ok(_) => std::fs::remove_file(place)?,
         Err(error) if error.kind() == ErrorKind::NotFound => std::fs::create_dir_all(DIRECTORY)?,
-        Err(_) if owner(place).is_some_and(|owner| owner != trees.name.as_bytes()) => return Ok(false),
         // A directory, which goes if it is empty.
         Err(_) => match std::fs::remove_dir(place) {
             Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => return Ok(false),

@@ -151,14 +151,16 @@ pub const OS: &[Key] = &[
     key(
         "link-journal",
         "Whether the host's journalctl and `berthctl logs` find its journal, as --link-journal= of systemd-nspawn(1): \
-         \"guest\" keeps it in the tree with a link below the host's /var/log/journal, \"host\" keeps it on the host, \
+         \"guest\" keeps it in the tree with a link below the host's /var/log/journal, \"host\" keeps it on the \
+         host, in /var/lib/berth/journals, \
          \"try-guest\" (the default) and \"try-host\" do so where the host has a journal on disk and the tree is \
          systemd's, \"no\" does not. What is dropped at stop is not linked, nor can a link see into a disk image: \
          \"host\" works there.",
     ),
     key(
         "nesting",
-        "Engines of containers run inside: podman, systemd-nspawn, berth itself. The system may make keyrings, and its \
+        "Engines of containers run inside: podman, systemd-nspawn, berth itself; crun wants CAP_BPF where the system has no \
+         users of its own. The system may make keyrings, and its \
          root alone finds a /proc and a /sys with nothing hidden in /run/host/nesting, without which the kernel lets \
          nobody in a user namespace mount new ones. A berth inside a system with users of its own has no further range \
          of users to give away: its containers need user-namespace.mode = \"host\". Default: false.",
