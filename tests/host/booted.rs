@@ -1,5 +1,6 @@
 //! Whole systems: they boot, are ready, reboot, power off, and machined's tools work on them.
 
+mod acceptance;
 mod interface;
 mod machined;
 mod nesting;
