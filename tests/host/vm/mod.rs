@@ -4,6 +4,7 @@
 use crate::ring::{Host, Ring, host};
 
 mod access;
+mod booted;
 mod freezer;
 mod limits;
 mod networks;
