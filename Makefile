@@ -107,7 +107,7 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	tests/mutants/run --check
-	mandoc -Tlint man/berth-seccomp.7 man/berth-image-trust.7 man/berth-names.8
+	mandoc -Tlint $(manuals)
 	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/vm tests/bed/finish tests/bed/finish-vm \
 		tests/bed/release tests/bed/reproducible tests/bed/demo tests/mutants/run fuzz/run .ci/run packaging/deb packaging/rpm packaging/check packaging/copyright packaging/scriptlets
 

@@ -21,6 +21,7 @@ use crate::Scope;
 use crate::config::{
     ContainerName, ContainerNetwork, Driver, ExtraInterface, ExtraInterfaceKind, IpvlanMode, MacAddress, Network,
 };
+use crate::event::{self, About};
 
 /// In the container, of its links by their numbers.
 const FIRST_TABLE: u32 = 1000;
@@ -106,6 +107,9 @@ impl Place {
             member(&container, link, &wanted.aliases)
                 .save(scope, &live.name)
                 .doing(|| format!("write {container}.json of network {}", live.name))?;
+            let addresses: Vec<String> = link.addresses.iter().map(ToString::to_string).collect();
+            let details = [("container", name.as_str()), ("addresses", &addresses.join(" "))];
+            event::record(scope, About::Network, "connect", &live.name, &details);
         }
         ports.take(&container, &place.attachment.published)?;
         if place.networks.iter().any(Live::is_bridge) {
@@ -172,8 +176,8 @@ impl Place {
         if self.attachment.extra.iter().any(|extra| extra.moved.is_some()) {
             namespace::keep(scope, &self.name, namespace)?;
         }
-        for interface in &self.interfaces {
-            interface.make(&mut socket, namespace)?;
+        for (number, interface) in self.interfaces.iter().enumerate() {
+            interface.make(&mut socket, namespace, number)?;
         }
         within(namespace, || self.furnish())
     }
@@ -181,8 +185,9 @@ impl Place {
     /// Addresses and routes, in the container's network namespace.
     fn furnish(&self) -> Result<(), Error> {
         let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
-        for (number, Interface { name, .. }) in self.interfaces.iter().enumerate() {
-            let index = super::find(&mut socket, name)?.ok_or_else(|| Error::NoInterface(name.clone()))?;
+        for (number, interface) in self.interfaces.iter().enumerate() {
+            let name = &interface.name;
+            let index = interface.find(&mut socket, number)?;
             let mut messages = vec![link::up(index)];
             if let Some(link) = self.attachment.links.get(number) {
                 // Its addresses are given to it, by nobody else.
@@ -209,6 +214,10 @@ impl Place {
         } else if self.networks.iter().any(Live::is_bridge) {
             let lock = Lock::take(scope)?;
             firewall::admit(scope, &lock, &self.networks, &self.attachment)?;
+        }
+        let ports: Vec<String> = self.attachment.published.iter().map(ToString::to_string).collect();
+        if !ports.is_empty() {
+            event::record(scope, About::Container, "publish", self.name.as_str(), &[("ports", &ports.join(" "))]);
         }
         conntrack::forget(&self.attachment)
     }
@@ -242,7 +251,7 @@ impl Interface {
         Ok(Interface { name: wanted.inner_name().to_owned(), mac: None, mtu: None, kind })
     }
 
-    fn make(&self, socket: &mut Socket, namespace: BorrowedFd<'_>) -> Result<(), Error> {
+    fn make(&self, socket: &mut Socket, namespace: BorrowedFd<'_>, number: usize) -> Result<(), Error> {
         let Interface { name, mac, mtu, kind } = self;
         match kind {
             Kind::Pair { host, bridge } => {
@@ -258,18 +267,38 @@ impl Interface {
                 let made = super::find(socket, &host.name)?.ok_or_else(|| Error::NoInterface(host.name.clone()))?;
                 link::add_name(socket, made, full).doing(|| format!("give {} its other name", host.name))
             }
-            Kind::Upon { parent, kind } => link::add_upon(socket, *parent, *kind, *mtu, name, *mac, namespace)
-                .doing(|| format!("make {name} on an interface of the host's")),
+            Kind::Upon { parent, kind } => {
+                link::add_upon(socket, *parent, *kind, *mtu, &provisional(number), *mac, namespace)
+                    .doing(|| format!("make {name} on an interface of the host's"))
+            }
             Kind::Moved { interface } => {
                 let found = super::find(socket, interface)?.ok_or_else(|| Error::NoInterface(interface.clone()))?;
                 link::move_to(socket, found, namespace, name).doing(|| format!("move {interface} into the container"))
             }
         }
     }
+
+    /// Finds it in the container's network namespace, by its name from here on.
+    fn find(&self, socket: &mut Socket, number: usize) -> Result<Index, Error> {
+        let name = &self.name;
+        let missing = || Error::NoInterface(name.clone());
+        if !matches!(self.kind, Kind::Upon { .. }) {
+            return super::find(socket, name)?.ok_or_else(missing);
+        }
+        let index = super::find(socket, &provisional(number))?.ok_or_else(missing)?;
+        link::rename(socket, index, name).doing(|| format!("give {name} its name"))?;
+        Ok(index)
+    }
 }
 
 fn inner(number: usize) -> String {
     format!("eth{number}")
+}
+
+/// Until it is where it is to be: before Linux 6.15 the kernel refuses to make an interface on one of the host's by a name that
+/// the host has, too, whichever namespace it is for; and every other host has an eth0.
+fn provisional(number: usize) -> String {
+    format!("berth+{number}")
 }
 
 /// A link as far as it is known before its network is.

@@ -239,6 +239,11 @@ pub fn move_to(socket: &mut Socket, link: Index, namespace: BorrowedFd<'_>, name
     one(socket, message)
 }
 
+/// Only one that is down has its name changed by any kernel.
+pub fn rename(socket: &mut Socket, link: Index, name: &str) -> Result<(), Errno> {
+    one(socket, Message::new(libc::RTM_SETLINK, ACK, &interface(Some(link), false)).text(libc::IFLA_IFNAME, name))
+}
+
 /// Another name it is found by, of up to 127 characters.
 pub fn add_name(socket: &mut Socket, link: Index, name: &str) -> Result<(), Errno> {
     let message = Message::new(RTM_NEWLINKPROP, NEW | libc::NLM_F_APPEND, &interface(Some(link), false));

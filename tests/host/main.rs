@@ -13,6 +13,8 @@ mod edit;
 mod elsewhere;
 mod ending;
 mod escapes;
+mod events;
+mod examples;
 mod exec;
 mod faults;
 mod images;
