@@ -121,7 +121,10 @@ pub fn bare(scope: &Scope, file: &Path) -> Result<i32, Error> {
         newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
         attend(newborn.pid, &newborn.pidfd, None, &signals).call(|| "waitpid").at(step)
     });
-    super::stop::remove_traces(scope, &name, super::stop::Keep::Nothing)?;
+    let guests = super::guests::units(scope, &name);
+    let tidied = super::stop::remove_traces(scope, &name, super::stop::Keep::Nothing);
+    super::guests::stop(&guests);
+    tidied?;
     code
 }
 
