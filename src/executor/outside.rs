@@ -57,6 +57,7 @@ pub struct Outside<'a> {
     pub machine_id: Option<&'a MachineId>,
     /// Where systemd has put the unit's credentials, if it has any.
     pub credentials: Option<&'a Path>,
+    pub terminal: Option<&'a OwnedFd>,
 }
 
 impl Outside<'_> {
@@ -84,7 +85,7 @@ impl Outside<'_> {
                 let owner = self.range.map_or(0, |range| range.base);
                 Ok(vec![(devices::make(nodes, owner)?, Owners::Unmapped, "/dev".into())])
             }
-            Step::Console => Ok(vec![self.console()?]),
+            Step::Console => self.terminal.map(|terminal| self.console(terminal)).into_iter().collect(),
             Step::Bind { source, recursive, optional, propagation, idmap, attributes, clear, .. } => {
                 if *optional && !source.exists() {
                     return Ok(Vec::new());
@@ -181,14 +182,8 @@ impl Outside<'_> {
         Ok(vec![self.bind(Path::new(path), &change, IdMapping::Unmapped)?])
     }
 
-    /// The terminal on standard input. It was made for this container, so its root may own it.
-    fn console(&self) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
-        let terminal = rustix::stdio::stdin();
-        if !rustix::termios::isatty(terminal) {
-            return Err(StepError::NoTerminal);
-        }
-        // systemd makes a terminal on standard input that of our session; the payload's session is to have it.
-        crate::sys::terminal::give_up(terminal).call(|| "ioctl(TIOCNOTTY)")?;
+    /// It was made for this container, so its root may own it.
+    fn console(&self, terminal: &OwnedFd) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
         if let Some(range) = self.range {
             let owner = (Uid::from_raw(range.base), Gid::from_raw(range.base));
             rustix::fs::fchown(terminal, Some(owner.0), Some(owner.1)).call(|| "fchown of the terminal")?;

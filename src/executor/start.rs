@@ -11,6 +11,7 @@ use super::birth::{Cargo, Newborn, give_birth};
 use super::catch_up::{CaughtUp, catch_up};
 use super::channel::Message;
 use super::claim::Claim;
+use super::console::Console;
 use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
 use super::inherited::{Inherited, in_order};
@@ -77,6 +78,7 @@ struct Given {
     sockets: Vec<(String, OwnedFd)>,
     credentials: Option<PathBuf>,
     place: Option<Place>,
+    console: Option<Console>,
 }
 
 /// Starts the container and returns once it is systemd's to supervise.
@@ -193,7 +195,8 @@ pub fn prepare(
     let directory = || std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credentials = caught_up.as_ref().and_then(CaughtUp::credentials).or_else(directory);
     let sockets = in_order(inherited.sockets, &container.sockets);
-    let given = Given { sockets, credentials, place };
+    let console = Console::open(&plan, &state, kind).at("make a terminal")?;
+    let given = Given { sockets, credentials, place, console };
     let machine_id = plan.booted.as_ref().map(|booted| MachineId::choose(name, &plan.trees(), booted));
     let machine_id = machine_id.transpose().at("find the machine id")?;
     let SetUp { newborn, process, registration, speaks } =
@@ -266,11 +269,16 @@ fn set_up(
     let init = plan.init.then(|| sealed::copy(Path::new(INIT))).transpose().at("prepare berth-init")?;
     let mut place = given.place;
     let (credentials, at) = (given.credentials.as_deref(), place.as_ref());
-    let outside = Outside { plan, range, state, place: at, machine_id, credentials };
+    let terminal = given.console.as_ref().map(|console| &console.terminal);
+    let outside = Outside { plan, range, state, place: at, machine_id, credentials, terminal };
     let handles = outside.open()?;
-    let cargo =
-        Cargo { process: process.clone(), filter, init, sockets: given.sockets, machine_id: machine_id.cloned() };
+    let terminal = terminal.map(OwnedFd::try_clone).transpose().call(|| "dup of the terminal").at("make a terminal")?;
+    let (sockets, machine_id_of_it) = (given.sockets, machine_id.cloned());
+    let cargo = Cargo { process: process.clone(), filter, init, sockets, machine_id: machine_id_of_it, terminal };
     let newborn = give_birth(scope, plan, state, cargo, kind != Kind::Bare)?;
+    if let Some(console) = &given.console {
+        console.entrust(&newborn.pidfd, plan).at("make a terminal")?;
+    }
     if let Some(range) = range {
         let map = match plan.user_namespace {
             UserRange::Identity => "0 0 4294967295\n".to_owned(),

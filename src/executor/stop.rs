@@ -26,6 +26,9 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         },
     };
     explain_kill(started.as_ref());
+    if let Some(started) = &started {
+        super::attach::forget_attached(scope, started);
+    }
     let transient = own_unit.filter(|unit| unit.starts_with(TRANSIENT));
     match transient {
         // Its unit goes with it, and machined forgets what had it.

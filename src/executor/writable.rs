@@ -1,5 +1,6 @@
 //! The directory of a container's own writable layer: made for one start, or kept from start to start.
 
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
@@ -81,6 +82,7 @@ pub fn owner(directory: &str) -> Option<&str> {
 
 /// The root of an overlay is its upper directory's: that one gets the owner and mode of the root of `top`.
 fn fill(directory: &Path, top: Option<&Path>) -> Result<(), StepError> {
+    keep_private(directory.parent().unwrap_or(directory))?;
     let upper = directory.join("upper");
     for path in [&upper, &directory.join("work")] {
         std::fs::create_dir_all(path).call(|| format!("mkdir({})", path.display()))?;
@@ -90,6 +92,16 @@ fn fill(directory: &Path, top: Option<&Path>) -> Result<(), StepError> {
     let owner = (Uid::from_raw(root.st_uid), Gid::from_raw(root.st_gid));
     rustix::fs::chown(&upper, Some(owner.0), Some(owner.1)).call(|| format!("chown({})", upper.display()))?;
     rustix::fs::chmod(&upper, Mode::from_raw_mode(root.st_mode & 0o7777)).call(|| format!("chmod({})", upper.display()))
+}
+
+/// What containers write is for nobody else of the host's: their files may be readable for every user of theirs.
+fn keep_private(layers: &Path) -> Result<(), StepError> {
+    let describe = || format!("mkdir({})", layers.display());
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(layers).call(describe)?;
+    if std::fs::metadata(layers).call(describe)?.mode() & 0o077 != 0 {
+        rustix::fs::chmod(layers, Mode::from_raw_mode(0o700)).call(|| format!("chmod({})", layers.display()))?;
+    }
+    Ok(())
 }
 
 fn sync(path: &Path) -> Result<(), StepError> {

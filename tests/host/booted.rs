@@ -44,6 +44,10 @@ impl Tree {
         Tree { path }
     }
 
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     pub fn declare(&self, name: &str, rest: &str) -> Declared<'static> {
         host().declare(name, &format!("rootfs = \"{}\"\nboot = true\n{rest}", self.path))
     }
@@ -55,7 +59,7 @@ impl Drop for Tree {
     }
 }
 
-const HOST_USERS: &str = "[security.user-namespace]\nmode = \"host\"\n";
+pub const HOST_USERS: &str = "[security.user-namespace]\nmode = \"host\"\n";
 
 /// What an inner systemd says of itself once every job is done; with what failed, if anything did.
 #[track_caller]
