@@ -17,7 +17,7 @@ manuals := $(wildcard man/*.[1-8])
 schemas := $(wildcard share/berth/*.schema.json)
 tmpfiles := $(wildcard units/*.conf)
 
-.PHONY: all build stage demo check check-full mutants bench fuzz host vm install uninstall fmt lint clean
+.PHONY: all build stage demo deb rpm check check-full mutants bench fuzz host vm install uninstall fmt lint clean
 
 all: build
 
@@ -26,6 +26,10 @@ build:
 
 demo: stage
 	tests/bed/demo $(stage)
+
+# Packages, in target/packages.
+deb rpm: stage
+	packaging/$@ $(stage)
 
 check:
 	tests/check
@@ -98,9 +102,10 @@ fmt:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	mandoc -Tlint man/berth-seccomp.7 man/berth-image-trust.7 man/berth-names.8
+	tests/mutants/run --check
+	mandoc -Tlint $(manuals)
 	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/vm tests/bed/finish tests/bed/finish-vm \
-		tests/bed/release tests/bed/demo tests/mutants/run fuzz/run .ci/run
+		tests/bed/release tests/bed/demo tests/mutants/run fuzz/run .ci/run packaging/deb packaging/rpm packaging/check packaging/copyright packaging/scriptlets
 
 clean:
 	$(CARGO) clean

@@ -26,7 +26,7 @@ pub fn toml(data: &[u8]) {
                         publish.container.len()
                     );
                 }
-                let Ok(properties) = berth::unit::properties(&container, None) else { continue };
+                let Ok(properties) = berth::unit::properties(&container, None, &|_| None) else { continue };
                 let unit = berth::unit::text(&properties);
                 let mut continued = false;
                 for line in unit.lines().filter(|line| !line.is_empty()) {

@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod event;
 pub mod executor;
 pub mod image;
 pub mod init;
@@ -14,6 +15,7 @@ pub mod machine;
 pub mod network;
 pub mod nspawn;
 pub mod plan;
+mod saved;
 pub mod scope;
 pub mod seccomp;
 pub mod sys;

@@ -9,6 +9,7 @@ use super::failure::{Failure, USAGE};
 use super::output::Accepted;
 use crate::Scope;
 use crate::config::{ContainerName, parse_device};
+use crate::event::{self, About};
 use crate::executor::{self, Binding};
 
 /// Show a file or directory of the host's in a running container
@@ -93,13 +94,18 @@ impl Bind {
         let target = Path::new("/").join(self.destination.as_ref().unwrap_or(&source));
         let binding = Binding { source, target, read_only: self.read_only, make: self.mkdir };
         executor::bind(scope, &self.name, &binding)?;
+        let (source, target) = (binding.source.to_string_lossy(), binding.target.to_string_lossy());
+        event::record(scope, About::Container, "bind", self.name.as_str(), &[("source", &source), ("target", &target)]);
         Ok(0)
     }
 }
 
 impl Unbind {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
-        executor::unbind(scope, &self.name, &Path::new("/").join(&self.destination))?;
+        let target = Path::new("/").join(&self.destination);
+        executor::unbind(scope, &self.name, &target)?;
+        let target = target.to_string_lossy();
+        event::record(scope, About::Container, "unbind", self.name.as_str(), &[("target", &target)]);
         Ok(0)
     }
 }

@@ -1,5 +1,6 @@
 //! `check`: every mistake in containers' and networks' files, before anything is started.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use clap::Args;
@@ -104,7 +105,7 @@ fn checked(scope: &Scope, container: &str) -> Result<Sources, Failure> {
     let path = std::path::absolute(container)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     match (container.ends_with(".toml"), instance_of(stem), instance_of(container)) {
-        (true, Some(instance), _) => Ok(Sources::from_file(&path, instance.parse()?)?),
+        (true, Some(instance), _) => Ok(Sources::named(scope, &path, instance.parse()?)?),
         (false, _, Some(instance)) => Ok(Sources::load(scope, &name(&instance)?)?),
         _ => sources(scope, container),
     }
@@ -121,15 +122,30 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
         },
         RootSource::RootFs(_) => None,
     };
-    properties(&container, image.as_ref())?;
-    Plan::new(scope, &sources.name, &container, image.as_ref())?;
+    properties(&container, image.as_ref(), &|_| None)?;
+    let plan = Plan::new(scope, &sources.name, &container, image.as_ref())?;
+    let open = plan.tree_in_place().filter(|tree| is_open_to_others(tree)).map(|tree| {
+        format!(
+            "everybody can reach {0} on this host, and be root by a set-user-ID program that the container's root \
+             leaves there: chmod o-x {0}, or a directory above it",
+            tree.display()
+        )
+    });
     let volumes = image.map(|image| image.process.volumes).unwrap_or_default();
     let lost = volumes.into_iter().filter(|volume| !has_mount(&container, volume));
     let lost =
         lost.map(|volume| format!("the image keeps data in {volume}, which is lost at stop: add a [[mount]] for it"));
     let unpublished = "nothing is published: none of its networks is a bridge of the host's";
     let publishes = container.network.publish.is_empty() || drivers.contains(&Driver::Bridge);
-    Ok(lost.chain((!publishes).then(|| unpublished.to_owned())).collect())
+    Ok(open.into_iter().chain(lost).chain((!publishes).then(|| unpublished.to_owned())).collect())
+}
+
+/// Whether every directory on the way lets everybody pass.
+fn is_open_to_others(tree: &Path) -> bool {
+    tree.canonicalize().is_ok_and(|tree| {
+        tree.ancestors()
+            .all(|directory| directory.metadata().is_ok_and(|about| about.permissions().mode() & 0o001 != 0))
+    })
 }
 
 /// Those of the networks it is on, which must be there.

@@ -1,7 +1,5 @@
 //! `edit`: a container's drop-in, or its file, in the administrator's editor; only what is correct is kept.
 
-mod draft;
-
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,11 +7,11 @@ use std::process::Command;
 use clap::Args;
 
 use super::complete;
+use super::draft::Draft;
 use super::failure::Failure;
 use super::plan::{instance_of, name};
 use crate::Scope;
 use crate::config::{LoadError, SourceFile, Sources};
-use draft::Draft;
 
 /// Edit a container's drop-in, or with --full its file
 #[derive(Debug, Args)]

@@ -1,14 +1,14 @@
 //! `import-nspawn`: a machine of systemd-nspawn's as a container.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
+use super::draft::Draft;
 use super::failure::{Failure, USAGE};
 use crate::Scope;
-use crate::config::{ContainerName, Sources};
-use crate::nspawn::{Lost, translate};
+use crate::config::ContainerName;
+use crate::nspawn::{Lost, Trust, translate};
 
 /// Where systemd-nspawn looks for the settings of a machine, the first before the others (systemd.nspawn(5)).
 const SETTINGS: [&str; 2] = ["/etc/systemd/nspawn", "/run/systemd/nspawn"];
@@ -29,6 +29,12 @@ pub struct ImportNspawn {
     /// Do not name what could not be kept
     #[arg(short, long)]
     quiet: bool,
+    /// Follow what would give the container privileges, too, where the file came with the image
+    ///
+    /// As systemd-nspawn, berth follows Bind=, Capability=, PrivateUsers=, [Network] and others only from files in
+    /// /etc/systemd/nspawn and /run/systemd/nspawn.
+    #[arg(long)]
+    trust: bool,
     /// Of the container, where the file's is not right
     #[arg(long, value_name = "NAME")]
     name: Option<ContainerName>,
@@ -52,14 +58,11 @@ impl ImportNspawn {
             None => String::new(),
         };
         let root = root(scope, &machine, settings.as_deref())?;
-        let mut translation = translate(&text, &root);
-        if let Err(diagnostics) = parse(&name, &translation.document.to_string()) {
-            // What this version of berth does not know yet.
-            if let Some(os) = translation.document.remove("os") {
-                let setting = os.as_table().map(|table| table.to_string().trim().to_owned()).unwrap_or_default();
-                translation.lost.push(Lost { line: 0, setting, reason: diagnostics.first_line() });
-            }
-        }
+        let trust = match self.trust || settings.as_deref().is_none_or(is_of_administrator) {
+            true => Trust::Full,
+            false => Trust::Harmless,
+        };
+        let translation = translate(&name, &text, &root, trust);
         let toml = translation.document.to_string();
         let origin = settings.map_or_else(|| root.clone(), |path| path.display().to_string());
         write(scope, &name, self.output.as_deref(), self.force, &format!("# From {origin}.\n{toml}"))?;
@@ -68,10 +71,7 @@ impl ImportNspawn {
                 eprintln!("{origin}:{line}: {setting}: {reason}");
             }
         }
-        match parse(&name, &toml) {
-            Ok(()) => Ok(0),
-            Err(diagnostics) => Err(Failure::new(diagnostics.to_string())),
-        }
+        Ok(0)
     }
 
     /// Its name, and the file with its settings.
@@ -105,8 +105,10 @@ fn root(scope: &Scope, machine: &str, settings: Option<&Path>) -> Result<String,
     Err(Failure::new(format!("there is neither a directory nor an image {machine} in {}", scope.machines.display())))
 }
 
-fn parse(name: &ContainerName, toml: &str) -> Result<(), crate::config::Diagnostics> {
-    Sources::from_text(name.clone(), toml).parse().map(drop)
+/// Not one that came with an image.
+fn is_of_administrator(settings: &Path) -> bool {
+    let directory = settings.parent().and_then(|directory| directory.canonicalize().ok());
+    directory.is_some_and(|directory| SETTINGS.iter().any(|trusted| directory == Path::new(trusted)))
 }
 
 fn write(scope: &Scope, name: &ContainerName, output: Option<&Path>, force: bool, text: &str) -> Result<(), Failure> {
@@ -119,22 +121,7 @@ fn write(scope: &Scope, name: &ContainerName, output: Option<&Path>, force: bool
     if path.exists() && !force {
         return Err(Failure::new(format!("{} is there already; --force replaces it", path.display())));
     }
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(directory)?;
-    let mut file = unfinished(directory, &path)?;
-    file.0.write_all(text.as_bytes())?;
-    file.0.sync_all()?;
-    std::fs::rename(&file.1, &path)?;
+    Draft::write(&std::path::absolute(&path)?, None)?.keep_with(text)?;
     println!("{}", path.display());
     Ok(())
-}
-
-/// Beside its place: half a file is never read.
-fn unfinished(directory: &Path, path: &Path) -> std::io::Result<(std::fs::File, PathBuf)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = directory.join(format!(".#{name}.{}", std::process::id()));
-    Ok((std::fs::File::create(&unfinished)?, unfinished))
 }

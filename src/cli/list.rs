@@ -62,8 +62,9 @@ impl List {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let states: &[&str] = if self.all { &[] } else { &UP };
         let units = with_systemd(scope, async |systemd| Ok(systemd.list(states, &PATTERNS).await?))?;
-        let mut rows = rows(scope, units, self.all)?;
-        add_systems(&mut rows, Started::all(scope));
+        let started = Started::all(scope);
+        let mut rows = rows(scope, units, &started, self.all)?;
+        add_systems(&mut rows, started);
         self.listing.print(&rows, |row| &row.name, |rows| self.table(rows), "containers")?;
         Ok(0)
     }
@@ -89,9 +90,8 @@ impl List {
     }
 }
 
-fn rows(scope: &Scope, units: Vec<UnitState>, all: bool) -> Result<Vec<Row>, Failure> {
-    let started: BTreeMap<String, Started> =
-        Started::all(scope).into_iter().map(|started| (started.unit.clone(), started)).collect();
+fn rows(scope: &Scope, units: Vec<UnitState>, started: &[Started], all: bool) -> Result<Vec<Row>, Failure> {
+    let started: BTreeMap<&str, &Started> = started.iter().map(|started| (started.unit.as_str(), started)).collect();
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     if all {
         let declared = declared(scope)?;
@@ -102,7 +102,7 @@ fn rows(scope: &Scope, units: Vec<UnitState>, all: bool) -> Result<Vec<Row>, Fai
         }
     }
     for unit in units.iter().filter(|unit| unit.load != "not-found") {
-        let started = started.get(&unit.name);
+        let started = started.get(unit.name.as_str()).copied();
         let Some(name) = started.map_or_else(|| name_of(&unit.name), |started| started.name.parse().ok()) else {
             continue;
         };

@@ -55,10 +55,7 @@ impl Logs {
         let systems: Vec<(&ContainerName, String)> =
             self.names.iter().filter_map(|name| Some((name, executor::machine_id_of(scope, name)?))).collect();
         // Its journal may be in memory although there is a place for it.
-        let is_linked = |id: &str| {
-            let files = std::fs::read_dir(Path::new("/var/log/journal").join(id));
-            files.is_ok_and(|mut files| files.next().is_some())
-        };
+        let is_linked = |id: &str| has_journal(&Path::new("/var/log/journal").join(id));
         let linked: Vec<&str> = systems.iter().map(|(_, id)| id.as_str()).filter(|id| is_linked(id)).collect();
         match (&systems[..], &linked[..]) {
             // Its journal is in it alone.
@@ -71,8 +68,15 @@ impl Logs {
                     journalctl.args(["-u", &name.unit(), "-u", &unit_name(name)]);
                 }
             }
-            _ => {
-                journalctl.arg("--merge").args(matches(&self.names, &linked));
+            // What is new while it goes on comes in files that are not there yet.
+            (_, linked) if self.follow => {
+                journalctl.arg("--merge").args(matches(&self.names, linked));
+            }
+            (_, linked) => {
+                // Not those of all systems: what is in its own a container writes itself, whosever it says it is.
+                let host = executor::machine_id_of_host();
+                journalctl.args(host.as_deref().into_iter().chain(linked.iter().copied()).flat_map(files));
+                journalctl.args(matches(&self.names, linked));
             }
         }
         let flags = [
@@ -88,6 +92,18 @@ impl Logs {
         journalctl.args(values.into_iter().filter_map(|(option, value)| Some(format!("{option}={}", value?))));
         Err(Failure::new(format!("journalctl: {}", journalctl.exec())))
     }
+}
+
+/// `--file` for each directory that has files of that system's.
+fn files(id: &str) -> Vec<String> {
+    let directories = ["/var/log/journal", "/run/log/journal"].map(|root| Path::new(root).join(id));
+    let with_files = directories.into_iter().filter(|directory| has_journal(directory));
+    with_files.map(|directory| format!("--file={}/*.journal", directory.display())).collect()
+}
+
+fn has_journal(directory: &Path) -> bool {
+    let mut files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    files.any(|file| file.path().extension().is_some_and(|extension| extension == "journal"))
 }
 
 /// What `--unit` stands for (journalctl(1)), which cannot be told of several machines at once, or any entry of a system.

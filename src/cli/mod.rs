@@ -7,12 +7,15 @@ pub mod complete;
 mod console;
 mod copy;
 mod doctor;
+mod draft;
 mod edit;
 mod elsewhere;
 mod enable;
+mod events;
 mod exec;
 mod failure;
 mod freeze;
+mod help;
 mod image;
 mod import_nspawn;
 mod jobs;
@@ -39,6 +42,8 @@ mod transfer;
 mod trust;
 mod wait;
 
+use std::io::Write as _;
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -51,13 +56,12 @@ const NOT_RUN: i32 = 125;
 /// Run containers the way systemd runs services.
 #[derive(Debug, Parser)]
 #[command(name = "berthctl", version, disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Containers are described in /etc/berth/containers/NAME.toml, see berth.container(5), and are \
-    the units container@NAME.service.")]
+#[command(after_help = "Containers are described in /etc/berth/containers/NAME.toml: berth.container(5)")]
 struct Berthctl {
-    /// Do it on another host, over ssh; before the verb
+    /// Do it there, over ssh; before the verb
     #[arg(short = 'H', long, value_name = "[USER@]HOST[:PORT]", conflicts_with = "machine")]
     host: Option<String>,
-    /// Do it in a running container that has berth, too; before the verb
+    /// Do it in one that has berth; before the verb
     #[arg(short = 'M', long, value_name = "[USER@]CONTAINER", add = complete::running())]
     machine: Option<String>,
     #[command(subcommand)]
@@ -104,6 +108,8 @@ enum Verb {
     Show(show::Show),
     #[command(display_order = 13)]
     Logs(logs::Logs),
+    #[command(display_order = 13)]
+    Events(events::Events),
     #[command(display_order = 14)]
     Exec(exec::Exec),
     #[command(display_order = 15)]
@@ -245,6 +251,14 @@ pub fn main() -> i32 {
 fn say(error: &clap::Error) {
     let text = error.render().to_string();
     match (error.kind(), text.split_once("\n\n")) {
+        (ErrorKind::DisplayHelp, _) => {
+            let words: Vec<String> = std::env::args().skip(1).collect();
+            let _ = write!(std::io::stdout(), "{}", help::of(&words));
+        }
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, _) => {
+            let words: Vec<String> = std::env::args().skip(1).chain(["-h".to_owned()]).collect();
+            let _ = write!(std::io::stderr(), "{}", help::of(&words));
+        }
         (ErrorKind::ValueValidation, Some((reason, _))) => {
             eprintln!("berthctl: {}", output::printable(reason.trim_start_matches("error: ")));
         }
@@ -296,6 +310,7 @@ impl Verb {
             Verb::Top(top) => top.carry_out(scope),
             Verb::Show(show) => show.carry_out(scope),
             Verb::Logs(logs) => logs.carry_out(scope),
+            Verb::Events(events) => events.carry_out(),
             Verb::Exec(exec) => exec.carry_out(scope),
             Verb::Shell(shell) => shell.carry_out(scope),
             Verb::Login(login) => login.carry_out(scope),
@@ -376,6 +391,8 @@ mod tests {
             "logs -f -n 5 -S -1h -U now -o cat -q -r -b -l --no-pager web",
             "logs --follow --lines=5 --since=today --until=now --output=json --full web",
             "logs --tail 5 web",
+            "events -f -S -1h --filter type=image --filter event=pull -o json -q --no-pager",
+            "events --since=today --until=now --output=text",
             "kill -s KILL --kill-whom=leader web",
             "kill --signal=9 --kill-who=main web",
             "shell -q -E A=b --uid=www web ls -l",

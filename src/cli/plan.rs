@@ -64,7 +64,7 @@ pub fn sources(scope: &Scope, container: &str) -> Result<Sources, Failure> {
         return Ok(Sources::load(scope, &name(container)?)?);
     }
     let path = std::path::absolute(PathBuf::from(container))?;
-    Ok(Sources::from_file(&path, name_of_file(&path)?)?)
+    Ok(Sources::named(scope, &path, name_of_file(&path)?)?)
 }
 
 /// Stands in for the instance where a template itself is meant.

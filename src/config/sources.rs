@@ -62,9 +62,21 @@ impl Sources {
         let Some(main) = read(&main)? else {
             return Err(LoadError::Masked { name: name.clone(), path: main });
         };
-        let directories =
-            stems.iter().flat_map(|stem| roots.iter().map(move |root| root.join(format!("{stem}.toml.d"))));
-        Ok(Sources { name: name.clone(), files: with_drop_ins(Some(main), directories)? })
+        Ok(Sources { name: name.clone(), files: with_drop_ins(Some(main), drop_ins(&roots, &stems))? })
+    }
+
+    /// A file that somebody names: where it is in one of the scope's roots with the drop-ins of all of them, as if no
+    /// other file had its name.
+    pub fn named(scope: &Scope, path: &Path, name: ContainerName) -> Result<Sources, LoadError> {
+        let roots: Vec<PathBuf> = scope.container_roots().collect();
+        if !roots.iter().any(|root| path.parent() == Some(root)) {
+            return Sources::from_file(path, name);
+        }
+        let Some(main) = read(path)? else {
+            return Err(LoadError::Masked { name, path: path.to_owned() });
+        };
+        let files = with_drop_ins(Some(main), drop_ins(&roots, &stems(&name)))?;
+        Ok(Sources { name, files })
     }
 
     /// A file anywhere, with the drop-ins in the directory `FILE.d` beside it.
@@ -149,6 +161,11 @@ fn stems(name: &ContainerName) -> Vec<&str> {
         Some(_) => vec![name.file_stem(), name.as_str()],
         None => vec![name.as_str()],
     }
+}
+
+/// Directories of drop-ins in merge order.
+fn drop_ins(roots: &[PathBuf], stems: &[&str]) -> impl Iterator<Item = PathBuf> {
+    stems.iter().flat_map(move |stem| roots.iter().map(move |root| root.join(format!("{stem}.toml.d"))))
 }
 
 fn wanted(name: &ContainerName) -> String {

@@ -9,6 +9,7 @@ use rustix::process::Pid;
 
 use super::channel::{Channel, Message};
 use super::error::{AtStep, Context, Error, StepError};
+use super::guests;
 use super::identity;
 use super::inside::Inside;
 use super::machine_id::MachineId;
@@ -43,7 +44,7 @@ pub struct Newborn {
 pub fn give_birth(scope: &Scope, plan: &Plan, anchor: &Path, cargo: Cargo, sibling: bool) -> Result<Newborn, Error> {
     let step = "make the container's process";
     for (kind, other) in &plan.joined_namespaces {
-        join(scope, *kind, other).at(format!("join the {kind:?} namespace of {other}"))?;
+        join(scope, &plan.name, *kind, other).at(format!("join the {kind:?} namespace of {other}"))?;
     }
     if let Some(path) = &plan.network_namespace {
         join_network(path).at(format!("join the network namespace {}", path.display()))?;
@@ -64,11 +65,20 @@ pub fn give_birth(scope: &Scope, plan: &Plan, anchor: &Path, cargo: Cargo, sibli
     }
 }
 
+/// Another container and its first process, as long as that runs.
+pub fn leader_of(scope: &Scope, other: &str) -> Result<(ContainerName, i32), StepError> {
+    let started = || {
+        let name: ContainerName = other.parse().ok()?;
+        let started = Started::load(scope, &name).filter(Started::is_alive)?;
+        Some((name, started.leader))
+    };
+    started().ok_or_else(|| StepError::NotRunning(other.to_owned()))
+}
+
 /// Enters one namespace of another container; the process to come inherits it.
-fn join(scope: &Scope, kind: Namespace, other: &str) -> Result<(), StepError> {
-    let not_running = || StepError::NotRunning(other.to_owned());
-    let name: ContainerName = other.parse().map_err(|_| not_running())?;
-    let started = Started::load(scope, &name).filter(Started::is_alive).ok_or_else(not_running)?;
+fn join(scope: &Scope, guest: &ContainerName, kind: Namespace, other: &str) -> Result<(), StepError> {
+    let (name, leader) = leader_of(scope, other)?;
+    guests::note(scope, &name, guest)?;
     let file = match kind {
         Namespace::Mount => "mnt",
         Namespace::Pid => "pid",
@@ -77,7 +87,7 @@ fn join(scope: &Scope, kind: Namespace, other: &str) -> Result<(), StepError> {
         Namespace::Cgroup => "cgroup",
         Namespace::Network => "net",
     };
-    let path = format!("/proc/{}/ns/{file}", started.leader);
+    let path = format!("/proc/{leader}/ns/{file}");
     let namespace =
         openat(CWD, &path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).call(|| format!("open({path})"))?;
     // The new process shares its number space with others then: keep their hands off while it is privileged.

@@ -26,7 +26,7 @@ pub fn catch_up(
 ) -> Result<Option<CaughtUp>, StepError> {
     let (beside, own) = (format!("berth-before-{}.service", name.machine()), name.unit());
     let names = Names { unit: &own, instance: name.as_str() };
-    let all = properties(container, None).unwrap_or_default();
+    let all = properties(container, None, &|_| None).unwrap_or_default();
     let wanted = |property: &Property| match property.name() {
         "ExecStartPre" => never_loaded,
         name => CREDENTIALS.contains(&name),

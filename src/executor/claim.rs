@@ -33,8 +33,7 @@ impl Claim {
         }
         let deadline = Instant::now() + patience;
         loop {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let lock = match open(&directory, flags, Mode::empty()) {
+            let lock = match open_directory(&directory) {
                 Ok(lock) => lock,
                 Err(Errno::NOENT) => {
                     make_private(&directory).at(step)?;
@@ -58,6 +57,14 @@ impl Claim {
         }
     }
 
+    /// Takes a name nobody holds whose state is still there; makes nothing, as whoever tidies up beside us may just have
+    /// removed it.
+    pub fn take_left(state: &Path) -> Option<Self> {
+        let lock = open_directory(state).ok()?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+        same_file(&lock, state).then_some(Claim(lock))
+    }
+
     /// Says for which unit it is, to those who find the name taken. Best effort: a full disk fails the start elsewhere.
     pub fn sign(&self, scope: &Scope, name: &ContainerName, unit: &str) {
         let _ = std::fs::write(scope.container_states().join(name.as_str()).join(CLAIMANT), unit);
@@ -66,6 +73,10 @@ impl Claim {
     pub fn lock(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
+    open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn claimant(directory: &Path) -> Option<String> {
@@ -83,7 +94,8 @@ fn make_private(directory: &Path) -> Result<(), super::error::StepError> {
     }
 }
 
-fn same_file(open: &OwnedFd, path: &Path) -> bool {
+/// Whether an open file is the one of that path.
+pub fn same_file(open: &OwnedFd, path: &Path) -> bool {
     match (rustix::fs::fstat(open), rustix::fs::lstat(path)) {
         (Ok(open), Ok(path)) => (open.st_dev, open.st_ino) == (path.st_dev, path.st_ino),
         _ => false,

@@ -16,9 +16,9 @@ use super::machine_id::MachineId;
 use super::overlay::Overlay;
 use super::procfs::Procfs;
 use super::root::{Missing, Root, is};
-use super::{devices, interfaces, system};
+use super::{devices, interfaces, system, volatile};
 use crate::config::LinkJournal;
-use crate::plan::{FileContent, Lower, Placement, Step, WritableLayer};
+use crate::plan::{DeviceNode, FileContent, Lower, Placement, Step, WritableLayer};
 use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, RDONLY, SHARED, SLAVE, set_attributes};
 
 const KERNEL: u64 = NOSUID | NODEV | NOEXEC;
@@ -56,18 +56,12 @@ impl Inside {
         let mut handles = self.handles.remove(&number).unwrap_or_default().into_iter();
         match step {
             Step::Root { lower, writable } => self.make_root(lower, writable, handles),
-            Step::Proc { own: true } => {
-                let proc = Filesystem::open("proc")?.set("source", "proc")?.mount(KERNEL)?;
-                self.attach_kernel("/proc", &proc)
-            }
-            Step::Sys { own: true } => {
-                let sys = Filesystem::open("sysfs")?.set("source", "sysfs")?.mount(KERNEL | RDONLY)?;
-                self.attach_kernel("/sys", &sys)
-            }
+            Step::Proc { own: true } => self.attach_kernel("/proc", &new("proc", KERNEL)?),
+            Step::Sys { own: true } => self.attach_kernel("/sys", &new("sysfs", KERNEL | RDONLY)?),
             Step::Proc { own: false } => handles.try_for_each(|proc| self.attach_kernel("/proc", &proc)),
             Step::Sys { own: false } => handles.try_for_each(|sys| self.attach_kernel("/sys", &sys)),
             Step::Cgroup { writable } => self.cgroup(*writable),
-            Step::Devices { .. } => handles.try_for_each(|dev| self.attach_kernel("/dev", &dev)),
+            Step::Devices { nodes } => self.devices(nodes, handles),
             Step::Terminals => self.terminals(),
             Step::Console => handles.try_for_each(|terminal| self.console(&terminal)),
             Step::SharedMemory { size } => {
@@ -77,9 +71,7 @@ impl Inside {
                     .set("size", &size.to_string())?;
                 self.attach_kernel("/dev/shm", &memory.mount(KERNEL)?)
             }
-            Step::MessageQueues => {
-                self.attach_kernel("/dev/mqueue", &Filesystem::open("mqueue")?.set("source", "mqueue")?.mount(KERNEL)?)
-            }
+            Step::MessageQueues => self.attach_kernel("/dev/mqueue", &new("mqueue", KERNEL)?),
             Step::Bind { target, .. } => handles.try_for_each(|mount| self.bind(&mount, target)),
             Step::Tmpfs { target, size, mode, attributes } => {
                 let mut memory =
@@ -97,9 +89,10 @@ impl Inside {
                 handles.try_for_each(|file| self.bind(&file, target))
             }
             Step::File { target, content, placement: Placement::Written } => self.write(target, content, handles),
-            Step::HostDirectory => {
+            Step::HostDirectory { .. } => {
                 handles.try_for_each(|host| self.attach_new(&host, Path::new("/run/host"), Missing::Directory))
             }
+            Step::Nesting { sys } => self.nesting(*sys),
             Step::Credentials => handles.try_for_each(|credentials| {
                 self.attach_new(&credentials, Path::new("/run/host/credentials"), Missing::Directory)
             }),
@@ -147,10 +140,10 @@ impl Inside {
         let trees = self.attach_at_anchor("lower", handles.next())?;
         let lower: Vec<PathBuf> = match lower {
             Lower::Layers { names, .. } => names.iter().rev().map(|name| trees.join(name)).collect(),
-            Lower::Tree(_) => vec![trees],
+            Lower::Tree(_) | Lower::Disk { .. } => vec![trees],
         };
         let own = match writable {
-            WritableLayer::Memory => self.memory_layer("writable")?,
+            WritableLayer::Memory | WritableLayer::MemoryBesideUsr => self.memory_layer("writable")?,
             _ => self.attach_at_anchor("writable", handles.next())?,
         };
         let scratch = self.anchor_directory("root")?;
@@ -164,8 +157,29 @@ impl Inside {
         let at = rustix::fs::open(&scratch, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
             .call(|| format!("open({})", scratch.display()))?;
         attach(&mount, at, &scratch)?;
-        self.root = Some(Root::new(mount));
+        let whole = Root::new(mount);
+        self.root = Some(match writable {
+            WritableLayer::MemoryBesideUsr => self.beside_usr(&whole)?,
+            _ => whole,
+        });
         Ok(())
+    }
+
+    /// An empty root with `/usr` of another one, and the links into it that one has.
+    fn beside_usr(&self, whole: &Root) -> Result<Root, StepError> {
+        let place = self.anchor_directory("memory")?;
+        let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0755")?.mount(0)?;
+        let at = rustix::fs::open(&place, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+            .call(|| format!("open({})", place.display()))?;
+        attach(&memory, at, &place)?;
+        volatile::link_into_usr(whole, &memory)?;
+        let path = Path::new(volatile::USR);
+        let usr = clone_mount(whole.open(path, OFlags::PATH).call(|| "openat2(/usr)")?.as_fd(), path)?;
+        set_attributes(usr.as_fd(), &Change { set: RDONLY, recursive: true, ..Change::default() })
+            .call(|| "mount_setattr(/usr)")?;
+        let root = Root::new(memory);
+        attach(&usr, root.ensure(path, Missing::Directory)?, path)?;
+        Ok(root)
     }
 
     fn anchor_directory(&self, name: &str) -> Result<PathBuf, StepError> {
@@ -209,10 +223,34 @@ impl Inside {
         self.attach_new(mount, target, missing)
     }
 
+    /// Nodes that could not be made come as mounts of the host's own, in their order.
+    fn devices(&self, nodes: &[DeviceNode], mut handles: impl Iterator<Item = OwnedFd>) -> Result<(), StepError> {
+        let dev = handles.next().ok_or(StepError::Missing("/dev for this step"))?;
+        self.attach_kernel("/dev", &dev)?;
+        for node in nodes {
+            let Ok(place) = self.root()?.open(&node.container, OFlags::PATH) else { continue };
+            if is(&place, FileType::RegularFile) {
+                let mount = handles.next().ok_or(StepError::Missing("device for this step"))?;
+                attach(&mount, place, &node.container)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn nesting(&self, sys: bool) -> Result<(), StepError> {
+        let attach = |kind: &'static str, path: &str, attributes: u64| {
+            self.attach_new(&new(kind, attributes)?, Path::new(path), Missing::Directory)
+        };
+        attach("proc", "/run/host/nesting/proc", KERNEL)?;
+        if sys {
+            attach("sysfs", "/run/host/nesting/sys", KERNEL | RDONLY)?;
+        }
+        Ok(())
+    }
+
     fn cgroup(&self, writable: bool) -> Result<(), StepError> {
         let attributes = if writable { KERNEL } else { KERNEL | RDONLY };
-        let cgroup = Filesystem::open("cgroup2")?.set("source", "cgroup")?.mount(attributes)?;
-        self.attach_kernel("/sys/fs/cgroup", &cgroup)
+        self.attach_kernel("/sys/fs/cgroup", &new("cgroup2", attributes)?)
     }
 
     fn terminals(&self) -> Result<(), StepError> {
@@ -363,6 +401,11 @@ impl Inside {
         }
         Ok(())
     }
+}
+
+/// A file system of the kernel's own, not yet mounted anywhere.
+fn new(kind: &'static str, attributes: u64) -> Result<OwnedFd, StepError> {
+    Filesystem::open(kind)?.set("source", kind)?.mount(attributes)
 }
 
 /// Only who names `/proc` or `/sys` mounts there. A link of the image's must not: what is written to a file of these

@@ -25,20 +25,29 @@ const OURS: &str = "berth";
 const EXISTS: [&str; 3] =
     ["org.freedesktop.machine1.MachineExists", "org.freedesktop.DBus.Error.FileExists", "System.Error.EEXIST"];
 
-/// A leader being made known, in a thread of its own.
+/// What machined is told.
+pub struct Machine {
+    pub name: String,
+    pub leader: Pid,
+    pub tree: Option<PathBuf>,
+    /// Of a booted system; else empty.
+    pub id: Vec<u8>,
+    /// The host's ends of its links.
+    pub interfaces: Vec<String>,
+}
+
+/// A leader being made known.
 pub struct Registration {
     /// Closed when it is done.
     done: OwnedFd,
 }
 
 impl Registration {
-    /// Under the container's machine name, with the machine id of a booted system, in place of an entry that an earlier leader left behind.
-    pub fn begin(name: &ContainerName, leader: Pid, tree: Option<&Path>, id: Vec<u8>) -> Option<Self> {
+    /// In a thread of its own, in place of an entry that an earlier leader left behind.
+    pub fn begin(machine: Machine) -> Option<Self> {
         let (done, open) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).ok()?;
-        let machine = name.machine();
-        let tree = tree.map(PathBuf::from);
         std::thread::spawn(move || {
-            register(&machine, leader, tree.as_deref(), &id);
+            register(&machine);
             drop(open);
         });
         Some(Registration { done })
@@ -51,22 +60,29 @@ impl Registration {
     }
 }
 
-fn register(machine: &str, leader: Pid, tree: Option<&Path>, id: &[u8]) {
+fn register(machine: &Machine) {
+    let Machine { name, leader, tree, id, interfaces } = machine;
+    let indices: Vec<i32> = interfaces.iter().filter_map(|interface| index(interface)).collect();
     exchange(async |bus| {
-        let root = tree.and_then(Path::to_str).unwrap_or_default();
+        let root = tree.as_deref().and_then(Path::to_str).unwrap_or_default();
         let number = leader.as_raw_nonzero().get() as u32;
-        let arguments = (machine, id, OURS, "container", number, root, &[] as &[i32]);
+        let arguments = (name, id, OURS, "container", number, root, &indices);
         let call = async || {
             bus.call_method(Some(SERVICE), PATH, Some(MANAGER), "RegisterMachineWithNetwork", &arguments).await
         };
         match call().await {
-            Err(zbus::Error::MethodError(name, ..)) if EXISTS.contains(&name.as_str()) => {
-                forget(bus, machine).await?;
+            Err(zbus::Error::MethodError(error, ..)) if EXISTS.contains(&error.as_str()) => {
+                forget(bus, name).await?;
                 call().await.map(drop)
             }
             other => other.map(drop),
         }
     });
+}
+
+/// As the kernel numbers it.
+fn index(interface: &str) -> Option<i32> {
+    std::fs::read_to_string(format!("/sys/class/net/{interface}/ifindex")).ok()?.trim().parse().ok()
 }
 
 /// Takes the entry back; systemd-machined of versions before 258 keeps it as long as the unit is active.

@@ -10,7 +10,7 @@ use crate::machine::Started;
 /// More than any such file has.
 const MOST: u64 = 64 << 10;
 
-/// `ID` and `VERSION_ID` of a container that runs; links are followed inside it alone.
+/// `ID` and `VERSION_ID` of a container that runs, empty where it has none; links are followed inside it alone.
 pub fn system_of(started: &Started) -> Option<(String, String)> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(format!("/proc/{}/root", started.leader), flags, Mode::empty()).ok()?;
@@ -19,8 +19,8 @@ pub fn system_of(started: &Started) -> Option<(String, String)> {
         return None;
     }
     let root = Root::new(root);
-    let text =
-        ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| root.read(Path::new(path), MOST).ok())?;
+    let text = ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| root.read(Path::new(path), MOST).ok());
+    let text = text.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     Some((value(&text, "ID").unwrap_or_default(), value(&text, "VERSION_ID").unwrap_or_default()))
 }

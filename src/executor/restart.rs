@@ -1,4 +1,5 @@
-//! Whether systemd will start a transient container again: then its description must outlive its end.
+//! Whether systemd will start a container again: then the description of a transient one must outlive its end, and who is in
+//! its namespaces is restarted with it.
 //!
 //! systemd decides that only after ExecStopPost=, by systemd.service(5)'s table for `Restart=`. Keeping a description
 //! that is not needed any more is harmless: the next `berthctl run` sweeps it up.
@@ -12,15 +13,20 @@ use super::error::{Context, StepError};
 use super::writable::remove_tree;
 use crate::Scope;
 use crate::config::{ContainerName, Sources, VerbatimSection};
+use crate::unit::template::TRANSIENT;
 
 /// The files `berthctl run` wrote, in the state directory: the description and the drop-ins over it.
 pub const DESCRIPTION: &str = "container.toml";
 pub const DROP_INS: &str = "container.toml.d";
 
-/// Asked in ExecStopPost= of a transient unit; its environment says how the payload ended.
+/// Asked in ExecStopPost=, whose environment says how the payload ended.
 pub fn is_to_come(scope: &Scope, name: &ContainerName, unit: &str) -> bool {
     let file = scope.container_states().join(name.as_str()).join(DESCRIPTION);
-    let Ok(sources) = Sources::from_file(&file, name.clone()) else { return false };
+    let sources = match unit.starts_with(TRANSIENT) {
+        true => Sources::from_file(&file, name.clone()),
+        false => Sources::load(scope, name),
+    };
+    let Ok(sources) = sources else { return false };
     let Ok(container) = sources.parse() else { return false };
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let end =

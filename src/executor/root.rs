@@ -3,7 +3,7 @@
 //! Everything goes through openat2(2) with `RESOLVE_IN_ROOT`: `..` and absolute links end at the root.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -47,16 +47,23 @@ impl Root {
         }
     }
 
-    /// A whole file, if it is a regular one of at most `limit` bytes.
+    /// A whole file, if it is a regular one of at most `limit` bytes. Nothing else is opened: of some devices that
+    /// alone does something.
     pub fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Errno> {
-        let file = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
-        let stat = rustix::fs::fstat(&file)?;
+        let node = self.open(path, OFlags::PATH)?;
+        let stat = rustix::fs::fstat(&node)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Errno::INVAL);
         }
         if stat.st_size as u64 > limit {
             return Err(Errno::FBIG);
         }
+        let itself = format!("/proc/self/fd/{}", node.as_raw_fd());
+        let file = match rustix::fs::open(itself, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+            // In a container without /proc, which reads its own files.
+            Err(Errno::NOENT) => self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?,
+            other => other?,
+        };
         let mut content = Vec::with_capacity(stat.st_size as usize);
         std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(file), limit), &mut content)
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;

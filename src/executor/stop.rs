@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::claim::Claim;
 use super::error::{AtStep, Context, Error};
-use super::{machined, range, restart, writable};
+use super::{disk, guests, journal, machined, range, restart, writable};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::{RELEASE, Started};
@@ -29,13 +29,20 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     if let Some(started) = &started {
         super::attach::forget_attached(scope, started);
     }
-    let transient = own_unit.filter(|unit| unit.starts_with(TRANSIENT));
-    match transient {
+    let guests = guests::units(scope, name);
+    let is_transient = own_unit.as_ref().is_some_and(|unit| unit.starts_with(TRANSIENT));
+    let asks = is_transient || !guests.is_empty();
+    let restarts = own_unit.filter(|_| asks).is_some_and(|unit| restart::is_to_come(scope, name, &unit));
+    let tidied = match (is_transient, restarts) {
         // Its unit goes with it, and machined forgets what had it.
-        Some(unit) if !restart::is_to_come(scope, name, &unit) => remove_traces(scope, name, Keep::Nothing),
-        Some(_) => tidy(scope, name, Keep::Description),
-        None => tidy(scope, name, Keep::Nothing),
+        (true, false) => remove_traces(scope, name, Keep::Nothing),
+        (true, true) => tidy(scope, name, Keep::Description),
+        (false, _) => tidy(scope, name, Keep::Nothing),
+    };
+    if !restarts {
+        guests::stop(&guests);
     }
+    tidied
 }
 
 /// What is left of a container that has ended.
@@ -48,7 +55,7 @@ pub enum Keep {
 
 /// State, fresh writable layer, id range, machined's entry. Goes on past a failure and reports the first one: what can
 /// be tidied is.
-pub fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error> {
+fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error> {
     std::thread::scope(|threads| {
         threads.spawn(|| {
             if Started::namesake(scope, name).is_none() {
@@ -57,6 +64,14 @@ pub fn tidy(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<(), Error
         });
         remove_traces(scope, name, keep)
     })
+}
+
+/// The same where nothing starts it again, and nobody else has looked after those in its namespaces.
+pub fn tidy_for_good(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    let guests = guests::units(scope, name);
+    let tidied = tidy(scope, name, Keep::Nothing);
+    guests::stop(&guests);
+    tidied
 }
 
 /// The kernel drops signals to the first process of a PID namespace that it does not handle (pid_namespaces(7)), so
@@ -80,8 +95,10 @@ fn explain_kill(started: Option<&Started>) {
 /// Drops what a container that does not run has left, its kept writable layer too. Fails where its name is held.
 pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let _claim = Claim::take(scope, name, Vec::new(), RELEASE)?;
-    let layer = writable::remove_tree(&scope.writable().join(name.as_str()));
-    tidy(scope, name, Keep::Nothing)?;
+    let directory = scope.writable().join(name.as_str());
+    journal::forget(&directory);
+    let layer = writable::remove_tree(&directory);
+    tidy_for_good(scope, name)?;
     layer.at("drop the writable layer")
 }
 
@@ -107,11 +124,12 @@ pub fn remove_traces(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<
     let networks = crate::network::release(scope, name);
     // A kept layer is somebody's; a fresh one is nobody's any more.
     let layer = writable::remove_fresh(&scope.writable().join(name.as_str()));
+    let disk = disk::let_go(&scope.disks().join(name.as_str()));
     let state = match keep {
         // From what is noted there the next start, or its end, tries once more.
         _ if networks.is_err() => Ok(()),
         Keep::Nothing => writable::remove_tree(&state),
         Keep::Description => restart::keep_description(&state),
     };
-    layer.and(state).at("tidy up").and(networks.map_err(Error::from))
+    layer.and(disk).and(state).at("tidy up").and(networks.map_err(Error::from))
 }

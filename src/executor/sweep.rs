@@ -1,17 +1,18 @@
-//! What ended transient containers have left whose `berthctl` was killed, before they got a unit or while it stood by; or
-//! that a power cut ended.
+//! What ended containers have left that nobody tidied up after: transient ones whose `berthctl` was killed, before they got a
+//! unit or while it stood by; any whose stop-post was, or that had none (`bare`); or that a power cut ended.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::bus::{attempt, manager};
 use super::claim::Claim;
 use super::leftover::{leftover_layers, remove_leftover};
 use super::restart::DESCRIPTION;
-use super::stop::{Keep, tidy};
+use super::stop::{forget_earlier, tidy_for_good};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::Started;
+use crate::network::attachment::Attachment;
 use crate::unit::template::unit_name;
 
 /// A `berthctl` that has just been killed may still hold the name, systemd may still be ending its unit.
@@ -39,13 +40,7 @@ pub enum Left {
 /// for a later sweep to deal with.
 pub fn sweep(scope: &Scope, ours: Option<&ContainerName>, age: Duration) -> Left {
     let mut left = Left::Nothing;
-    for entry in std::fs::read_dir(scope.container_states()).into_iter().flatten().flatten() {
-        let state = entry.path();
-        let name = entry.file_name().to_str().and_then(|name| name.parse::<ContainerName>().ok());
-        let Some(name) = name.filter(|name| Some(name) != ours) else { continue };
-        if Started::load(scope, &name).is_some_and(|started| started.is_alive()) {
-            continue;
-        }
+    for (name, state) in ended(scope).filter(|(name, _)| Some(name) != ours) {
         let made = state.metadata().and_then(|metadata| metadata.modified()).ok();
         if made.is_none_or(|made| made.elapsed().is_ok_and(|since| since < age)) {
             continue;
@@ -60,14 +55,27 @@ pub fn sweep(scope: &Scope, ours: Option<&ContainerName>, age: Duration) -> Left
     left
 }
 
+/// The same for those alone that have something of networks: their links went with them, as the kernel has told.
+pub fn sweep_networks(scope: &Scope) {
+    for (name, state) in ended(scope).filter(|(name, _)| Attachment::load(scope, name.as_str()).is_some()) {
+        take_back(scope, &name, &state);
+    }
+}
+
+/// What does not run, with its state directory. It may be about to.
+fn ended(scope: &Scope) -> impl Iterator<Item = (ContainerName, PathBuf)> + '_ {
+    let entries = std::fs::read_dir(scope.container_states()).into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())));
+    named.filter(|(name, _)| !Started::load(scope, name).is_some_and(|started| started.is_alive()))
+}
+
 fn take_back(scope: &Scope, name: &ContainerName, state: &Path) -> bool {
     // Held by the run that is about to get a unit, by its executor, or by systemd for the unit.
-    let Ok(_claim) = Claim::take(scope, name, Vec::new(), Duration::ZERO) else { return false };
-    if !state.join(DESCRIPTION).exists() {
-        // It was killed before it wrote anything; whoever has written something else will remove it.
-        return std::fs::remove_dir(state).is_ok();
+    let Some(_claim) = Claim::take_left(state) else { return !state.exists() };
+    if state.join(DESCRIPTION).exists() && !matches!(loaded_unit(name), Ok(None)) {
+        return false;
     }
-    matches!(loaded_unit(name), Ok(None)) && tidy(scope, name, Keep::Nothing).is_ok()
+    forget_earlier(scope, name).is_ok() && tidy_for_good(scope, name).is_ok()
 }
 
 /// ListUnitsByPatterns: name, description, load, active and sub state, followed unit, object, job's number, type, object.

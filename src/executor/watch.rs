@@ -1,5 +1,5 @@
 //! What `berth-network.service` does: the kernel has said that rules or links were changed, by anybody. What is missing is made
-//! again, and what nobody uses any more goes.
+//! again, and what nobody uses any more goes, also what a container has left whose end nobody saw.
 
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub fn watch(scope: &Scope) -> Result<(), network::Error> {
         // That some was lost, too, is only another reason to look.
         while matches!(recv(socket, &mut buffer, RecvFlags::DONTWAIT), Ok(_) | Err(Errno::NOBUFS | Errno::INTR)) {}
     }
+    super::sweep::sweep_networks(scope);
     let removed = network::remove_unused(scope);
     mend(scope)?;
     if Live::all(scope).is_empty() {

@@ -1,6 +1,5 @@
 //! The directory of a container's own writable layer: made for one start, or kept from start to start.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
@@ -13,13 +12,31 @@ const NOTE: &str = "made-for";
 
 /// A new layer in place of whatever is there; its root looks like that of `top`, the highest layer below it.
 pub fn make_fresh(directory: &Path, top: Option<&Path>) -> Result<(), StepError> {
+    shut(directory.parent().unwrap_or(directory))?;
     remove_tree(directory)?;
     fill(directory, top)
+}
+
+/// Files of a layer have the owners and modes that the container gave them: who could reach them would be root by a
+/// set-user-ID program that the container's root has left there.
+fn shut(layers: &Path) -> Result<(), StepError> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let describe = |call: &str| format!("{call}({})", layers.display());
+    if let Some(store) = layers.parent() {
+        std::fs::create_dir_all(store).call(|| describe("mkdir"))?;
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(layers).call(|| describe("mkdir"))?;
+    // A version of berth before this left it open.
+    match layers.metadata().call(|| describe("stat"))?.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => std::fs::set_permissions(layers, PermissionsExt::from_mode(0o700)).call(|| describe("chmod")),
+    }
 }
 
 /// The layer kept for this image, made where there is none. It belongs to one image: on another it would show a
 /// mixture of both.
 pub fn keep(name: &ContainerName, directory: &Path, made_for: &str, top: Option<&Path>) -> Result<(), StepError> {
+    shut(directory.parent().unwrap_or(directory))?;
     let note = directory.join(NOTE);
     match std::fs::read_to_string(&note) {
         Ok(known) if known == made_for => return Ok(()),
@@ -82,7 +99,6 @@ pub fn owner(directory: &str) -> Option<&str> {
 
 /// The root of an overlay is its upper directory's: that one gets the owner and mode of the root of `top`.
 fn fill(directory: &Path, top: Option<&Path>) -> Result<(), StepError> {
-    keep_private(directory.parent().unwrap_or(directory))?;
     let upper = directory.join("upper");
     for path in [&upper, &directory.join("work")] {
         std::fs::create_dir_all(path).call(|| format!("mkdir({})", path.display()))?;
@@ -92,16 +108,6 @@ fn fill(directory: &Path, top: Option<&Path>) -> Result<(), StepError> {
     let owner = (Uid::from_raw(root.st_uid), Gid::from_raw(root.st_gid));
     rustix::fs::chown(&upper, Some(owner.0), Some(owner.1)).call(|| format!("chown({})", upper.display()))?;
     rustix::fs::chmod(&upper, Mode::from_raw_mode(root.st_mode & 0o7777)).call(|| format!("chmod({})", upper.display()))
-}
-
-/// What containers write is for nobody else of the host's: their files may be readable for every user of theirs.
-fn keep_private(layers: &Path) -> Result<(), StepError> {
-    let describe = || format!("mkdir({})", layers.display());
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(layers).call(describe)?;
-    if std::fs::metadata(layers).call(describe)?.mode() & 0o077 != 0 {
-        rustix::fs::chmod(layers, Mode::from_raw_mode(0o700)).call(|| format!("chmod({})", layers.display()))?;
-    }
-    Ok(())
 }
 
 fn sync(path: &Path) -> Result<(), StepError> {
@@ -130,7 +136,12 @@ mod tests {
     fn a_kept_layer_stays_and_is_of_one_image() {
         let place = tempfile::tempdir().unwrap();
         let layer = place.path().join("web");
+        std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         kept(&layer, "one").unwrap();
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&place.path().metadata().unwrap().permissions()) & 0o777,
+            0o700
+        );
         std::fs::write(layer.join("upper/data"), "mine").unwrap();
         kept(&layer, "one").unwrap();
         assert!(matches!(kept(&layer, "two"), Err(StepError::OtherImage { made_for, .. }) if made_for == "one"));

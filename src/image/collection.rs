@@ -15,6 +15,7 @@ use super::needs::Needs;
 use super::scratch::{Scratch, remove_leftovers};
 use super::store::{open_lock, try_lock};
 use super::{Digest, Store, StoreError, tree};
+use crate::event::{self, About};
 
 /// What a killed pull has finished, the next one finds within this time.
 pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -64,11 +65,69 @@ struct Doomed {
     _lock: OwnedFd,
 }
 
+/// What a collection will take away, and its locks: until it is dropped nothing of it is used anew.
+pub(super) struct Marked {
+    collection: Collection,
+    /// As it will be.
+    index: Index,
+    doomed: Vec<Doomed>,
+    pub(super) garbage: Vec<(Kind, PathBuf)>,
+    /// Of the garbage, what belongs to images that are doomed.
+    pub(super) own: HashSet<PathBuf>,
+    locks: [OwnedFd; 2],
+}
+
 impl Store {
     /// Takes away what no name, no record and no container needs.
     pub fn collect(&self, options: &CollectOptions) -> Result<Collection, StoreError> {
+        match self.collect_now(options) {
+            Err(error) if error.is_about_room() && self.make_room_for_collection(options).is_ok() => {
+                self.collect_now(options)
+            }
+            other => other,
+        }
+    }
+
+    fn collect_now(&self, options: &CollectOptions) -> Result<Collection, StoreError> {
         self.prepare()?;
-        let mut collection = Collection::default();
+        let Some(marked) = self.mark(options)? else {
+            let note = "an import or a pull is under way, which may count on what is there: nothing was removed";
+            return Ok(Collection { notes: vec![note.to_owned()], ..Collection::default() });
+        };
+        let mut gone = Vec::new();
+        let mut trash = None;
+        if options.dry_run {
+            gone.extend(marked.garbage.iter().map(|(_, path)| path.clone()));
+        } else {
+            let trash = trash.insert(Scratch::new(self)?);
+            // The names first: from then on the rest is garbage, whatever happens.
+            if !marked.doomed.is_empty() {
+                marked.index.save()?;
+            }
+            for (_, path) in &marked.garbage {
+                gone.push(put_away(path, trash)?);
+            }
+        }
+        if !options.dry_run {
+            for Doomed { entry, .. } in &marked.doomed {
+                let digest = entry.manifest.to_string();
+                let name = entry.name.as_deref().unwrap_or(&digest);
+                event::record(self.scope(), About::Image, "remove", name, &[("digest", &digest)]);
+            }
+        }
+        // What takes its time is done without the locks.
+        let Marked { mut collection, garbage, doomed, locks, .. } = marked;
+        drop((doomed, locks));
+        for ((kind, path), gone) in garbage.iter().zip(gone) {
+            let hex = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = if *kind == Kind::Record { hex.into_owned() } else { format!("sha256:{hex}") };
+            collection.collected.push(Collected { kind: *kind, name, size: tree::disk_usage(&gone) });
+        }
+        Ok(collection)
+    }
+
+    /// What nobody needs; nothing while an import is under way.
+    pub(super) fn mark(&self, options: &CollectOptions) -> Result<Option<Marked>, StoreError> {
         let lock = self.lock()?;
         if !options.dry_run {
             remove_leftovers(self)?;
@@ -76,10 +135,9 @@ impl Store {
         let path = self.imports_lock();
         let imports = open_lock(&path)?;
         if !try_lock(&imports, &path)? {
-            let note = "an import or a pull is under way, which may count on what is there: nothing was removed";
-            collection.notes.push(note.to_owned());
-            return Ok(collection);
+            return Ok(None);
         }
+        let mut collection = Collection::default();
         let mut index = Index::load(&self.oci())?;
         let doomed = self.doomed(&index, &Needs::of(self.scope()), options, &mut collection.notes)?;
         let mut own = HashSet::new();
@@ -93,32 +151,12 @@ impl Store {
             Ok(used) => self.garbage(&used, &own, options)?,
             // Better keep too much.
             Err(error) => {
-                collection
-                    .notes
-                    .push(format!("{error}: it is not known what that image uses, so blobs and layers stay"));
+                let unknown = "it is not known what that image uses, so blobs and layers stay";
+                collection.notes.push(format!("{error}: {unknown}"));
                 Vec::new()
             }
         };
-        let mut trash = Scratch::new(self)?;
-        let mut gone = Vec::new();
-        if options.dry_run {
-            gone.extend(garbage.iter().map(|(_, path)| path.clone()));
-        } else {
-            // The names first: from then on the rest is garbage, whatever happens.
-            if !doomed.is_empty() {
-                index.save()?;
-            }
-            for (_, path) in &garbage {
-                gone.push(put_away(path, &mut trash)?);
-            }
-        }
-        drop((doomed, imports, lock));
-        for ((kind, path), gone) in garbage.iter().zip(gone) {
-            let hex = path.file_name().unwrap_or_default().to_string_lossy();
-            let name = if *kind == Kind::Record { hex.into_owned() } else { format!("sha256:{hex}") };
-            collection.collected.push(Collected { kind: *kind, name, size: tree::disk_usage(&gone) });
-        }
-        Ok(collection)
+        Ok(Some(Marked { collection, index, doomed, garbage, own, locks: [imports, lock] }))
     }
 
     /// Images without a name that are old enough, or with `all` every one that no container needs.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::collection::{CollectOptions, Kind};
 use super::error::At;
 use super::index::Index;
 use super::scratch::{remove_directory, remove_leftovers};
@@ -36,9 +37,24 @@ impl Store {
         away.iter().try_for_each(|layer| remove_directory(layer))
     }
 
+    /// The same for a collection: what no image has, and the layers of the images that are to go.
+    pub(super) fn make_room_for_collection(&self, options: &CollectOptions) -> Result<(), StoreError> {
+        let Some(marked) = self.mark(options)? else { return Ok(()) };
+        let unneeded = |(kind, path): &&(Kind, PathBuf)| *kind == Kind::Layer || !marked.own.contains(path);
+        let mut away = Vec::new();
+        for (kind, path) in marked.garbage.iter().filter(unneeded) {
+            away.push((*kind, self.move_away(path, away.len())?));
+        }
+        drop(marked);
+        away.iter().try_for_each(|(kind, path)| match kind {
+            Kind::Layer => remove_directory(path),
+            _ => std::fs::remove_file(path).at("remove", path),
+        })
+    }
+
     /// By a name of its own among what is thrown away: a directory to put it in would take room.
-    fn move_away(&self, layer: &Path, number: usize) -> Result<PathBuf, StoreError> {
+    fn move_away(&self, path: &Path, number: usize) -> Result<PathBuf, StoreError> {
         let away = self.incoming().join(format!("{}-room-{number}", std::process::id()));
-        std::fs::rename(layer, &away).at("remove", layer).map(|()| away)
+        std::fs::rename(path, &away).at("remove", path).map(|()| away)
     }
 }

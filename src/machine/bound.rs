@@ -2,13 +2,12 @@
 //!
 //! It tells our mounts from the container's others, which are not to be taken away. It ends with the container.
 
-use std::io::Error;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::Started;
-use crate::Scope;
+use crate::{Scope, saved};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
@@ -46,8 +45,7 @@ impl Bound {
     /// In the order of their targets.
     pub fn all(scope: &Scope, started: &Started) -> Vec<Bound> {
         let entries = std::fs::read_dir(directory(scope, started)).into_iter().flatten().flatten();
-        let texts = entries.filter_map(|entry| std::fs::read(entry.path()).ok());
-        let mut all: Vec<Bound> = texts.filter_map(|text| serde_json::from_slice(&text).ok()).collect();
+        let mut all: Vec<Bound> = entries.filter_map(|entry| saved::load(&entry.path())).collect();
         all.retain(|bound| bound.leader_start == started.leader_start);
         all.sort_by(|one, other| one.target.cmp(&other.target));
         all
@@ -56,9 +54,7 @@ impl Bound {
     pub fn save(&self, scope: &Scope, started: &Started) -> std::io::Result<()> {
         let directory = directory(scope, started);
         std::fs::create_dir_all(&directory)?;
-        let unfinished = directory.join(format!("{}.new", self.mount));
-        std::fs::write(&unfinished, serde_json::to_vec(self).map_err(Error::other)?)?;
-        std::fs::rename(&unfinished, directory.join(self.mount.to_string()))
+        saved::save(&directory.join(self.mount.to_string()), self)
     }
 
     pub fn remove(scope: &Scope, started: &Started, mount: u64) -> std::io::Result<()> {

@@ -3,7 +3,8 @@
 //! `list`, `status` and `exec` speak of this, not of today's TOML. It is a hint about a process, never the truth
 //! about it: a reader checks the leader's start time, and the unit's state comes from systemd.
 
-use std::io::{Error, ErrorKind};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -13,6 +14,7 @@ use super::cgroup_of;
 use crate::Scope;
 use crate::config::{ContainerName, Reload};
 use crate::plan::Process;
+use crate::saved;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
@@ -69,8 +71,7 @@ impl From<&Reload> for ReloadAction {
 impl Started {
     /// `None` where nothing of this name was started, or what is saved cannot be read.
     pub fn load(scope: &Scope, name: &ContainerName) -> Option<Started> {
-        let text = std::fs::read(path(scope, name.as_str())).ok()?;
-        serde_json::from_slice(&text).ok()
+        saved::load(&path(scope, name.as_str()))
     }
 
     /// What runs under another name with the same machine name.
@@ -87,12 +88,8 @@ impl Started {
         all
     }
 
-    /// Replaces what was saved by one rename. On a tmpfs there is nothing to sync.
     pub fn save(&self, scope: &Scope) -> std::io::Result<()> {
-        let path = path(scope, &self.name);
-        let unfinished = path.with_extension("new");
-        std::fs::write(&unfinished, serde_json::to_vec(self).map_err(Error::other)?)?;
-        std::fs::rename(&unfinished, &path)
+        saved::save(&path(scope, &self.name), self)
     }
 
     pub fn remove(scope: &Scope, name: &ContainerName) -> std::io::Result<()> {
@@ -127,6 +124,9 @@ fn path(scope: &Scope, name: &str) -> PathBuf {
 
 /// Field 22 of proc_pid_stat(5), in clock ticks since boot; the command in field 2 may hold anything but `)` last.
 fn start_time(process: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // As large as it gets, so that one call reads it: `list` asks for each container.
+    let mut stat = [0; 1024];
+    let length = File::open(format!("/proc/{process}/stat")).ok()?.read(&mut stat).ok()?;
+    let stat = String::from_utf8_lossy(&stat[..length]);
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }

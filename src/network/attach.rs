@@ -16,11 +16,15 @@ use super::namespace::{self, within};
 use super::netlink::Socket;
 use super::port::Ports;
 use super::state::{Live, Member};
-use super::{bridge, mac, parent, raise};
+use super::{bridge, conntrack, mac, parent, raise, route};
 use crate::Scope;
 use crate::config::{
     ContainerName, ContainerNetwork, Driver, ExtraInterface, ExtraInterfaceKind, IpvlanMode, MacAddress, Network,
 };
+use crate::event::{self, About};
+
+/// In the container, of its links by their numbers.
+const FIRST_TABLE: u32 = 1000;
 
 /// What is taken for a container whose network namespace is yet to be made.
 pub struct Place {
@@ -103,6 +107,9 @@ impl Place {
             member(&container, link, &wanted.aliases)
                 .save(scope, &live.name)
                 .doing(|| format!("write {container}.json of network {}", live.name))?;
+            let addresses: Vec<String> = link.addresses.iter().map(ToString::to_string).collect();
+            let details = [("container", name.as_str()), ("addresses", &addresses.join(" "))];
+            event::record(scope, About::Network, "connect", &live.name, &details);
         }
         ports.take(&container, &place.attachment.published)?;
         if place.networks.iter().any(Live::is_bridge) {
@@ -136,7 +143,9 @@ impl Place {
                 interface.mac = Some(mac);
             }
             for gateway in ways_out(live, network) {
-                if !way_out.iter().any(|other| other.is_ipv4() == gateway.is_ipv4()) {
+                if way_out.iter().any(|other| other.is_ipv4() == gateway.is_ipv4()) {
+                    link.ways_back.push(gateway);
+                } else {
                     way_out.push(gateway);
                     link.default_routes.push(gateway);
                 }
@@ -167,8 +176,8 @@ impl Place {
         if self.attachment.extra.iter().any(|extra| extra.moved.is_some()) {
             namespace::keep(scope, &self.name, namespace)?;
         }
-        for interface in &self.interfaces {
-            interface.make(&mut socket, namespace)?;
+        for (number, interface) in self.interfaces.iter().enumerate() {
+            interface.make(&mut socket, namespace, number)?;
         }
         within(namespace, || self.furnish())
     }
@@ -176,16 +185,20 @@ impl Place {
     /// Addresses and routes, in the container's network namespace.
     fn furnish(&self) -> Result<(), Error> {
         let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
-        for (number, Interface { name, .. }) in self.interfaces.iter().enumerate() {
-            let index = super::find(&mut socket, name)?.ok_or_else(|| Error::NoInterface(name.clone()))?;
+        for (number, interface) in self.interfaces.iter().enumerate() {
+            let name = &interface.name;
+            let index = interface.find(&mut socket, number)?;
             let mut messages = vec![link::up(index)];
             if let Some(link) = self.attachment.links.get(number) {
                 // Its addresses are given to it, by nobody else.
                 bridge::set(&format!("ipv6/conf/{name}/accept_ra"), "0")?;
                 messages.extend(link.addresses.iter().map(|address| link::address(index, *address)));
-                messages.extend(link.default_routes.iter().map(|gateway| {
-                    link::default_route(index, Some(*gateway).filter(|gateway| !gateway.is_unspecified()), *gateway)
-                }));
+                messages.extend(link.default_routes.iter().map(|gateway| route::default(index, *gateway)));
+                for gateway in &link.ways_back {
+                    let alike = link.addresses.iter().filter(|address| address.addr().is_ipv4() == gateway.is_ipv4());
+                    let table = FIRST_TABLE + number as u32;
+                    messages.extend(alike.flat_map(|address| route::back(index, table, *address, *gateway)));
+                }
             }
             link::send_all(&mut socket, messages)
                 .map_err(|refused| refused.errno)
@@ -197,13 +210,16 @@ impl Place {
     /// Opens the firewall for it: from here on its ports are reached.
     pub fn publish(&mut self, scope: &Scope) -> Result<(), Error> {
         if let Some(loading) = self.loading.take() {
-            return loading.finish();
+            loading.finish()?;
+        } else if self.networks.iter().any(Live::is_bridge) {
+            let lock = Lock::take(scope)?;
+            firewall::admit(scope, &lock, &self.networks, &self.attachment)?;
         }
-        if !self.networks.iter().any(Live::is_bridge) {
-            return Ok(());
+        let ports: Vec<String> = self.attachment.published.iter().map(ToString::to_string).collect();
+        if !ports.is_empty() {
+            event::record(scope, About::Container, "publish", self.name.as_str(), &[("ports", &ports.join(" "))]);
         }
-        let lock = Lock::take(scope)?;
-        firewall::admit(scope, &lock, &self.networks, &self.attachment)
+        conntrack::forget(&self.attachment)
     }
 }
 
@@ -235,7 +251,7 @@ impl Interface {
         Ok(Interface { name: wanted.inner_name().to_owned(), mac: None, mtu: None, kind })
     }
 
-    fn make(&self, socket: &mut Socket, namespace: BorrowedFd<'_>) -> Result<(), Error> {
+    fn make(&self, socket: &mut Socket, namespace: BorrowedFd<'_>, number: usize) -> Result<(), Error> {
         let Interface { name, mac, mtu, kind } = self;
         match kind {
             Kind::Pair { host, bridge } => {
@@ -251,18 +267,38 @@ impl Interface {
                 let made = super::find(socket, &host.name)?.ok_or_else(|| Error::NoInterface(host.name.clone()))?;
                 link::add_name(socket, made, full).doing(|| format!("give {} its other name", host.name))
             }
-            Kind::Upon { parent, kind } => link::add_upon(socket, *parent, *kind, *mtu, name, *mac, namespace)
-                .doing(|| format!("make {name} on an interface of the host's")),
+            Kind::Upon { parent, kind } => {
+                link::add_upon(socket, *parent, *kind, *mtu, &provisional(number), *mac, namespace)
+                    .doing(|| format!("make {name} on an interface of the host's"))
+            }
             Kind::Moved { interface } => {
                 let found = super::find(socket, interface)?.ok_or_else(|| Error::NoInterface(interface.clone()))?;
                 link::move_to(socket, found, namespace, name).doing(|| format!("move {interface} into the container"))
             }
         }
     }
+
+    /// Finds it in the container's network namespace, by its name from here on.
+    fn find(&self, socket: &mut Socket, number: usize) -> Result<Index, Error> {
+        let name = &self.name;
+        let missing = || Error::NoInterface(name.clone());
+        if !matches!(self.kind, Kind::Upon { .. }) {
+            return super::find(socket, name)?.ok_or_else(missing);
+        }
+        let index = super::find(socket, &provisional(number))?.ok_or_else(missing)?;
+        link::rename(socket, index, name).doing(|| format!("give {name} its name"))?;
+        Ok(index)
+    }
 }
 
 fn inner(number: usize) -> String {
     format!("eth{number}")
+}
+
+/// Until it is where it is to be: before Linux 6.15 the kernel refuses to make an interface on one of the host's by a name that
+/// the host has, too, whichever namespace it is for; and every other host has an eth0.
+fn provisional(number: usize) -> String {
+    format!("berth+{number}")
 }
 
 /// A link as far as it is known before its network is.
@@ -275,6 +311,7 @@ fn outline(container: &str, number: usize, network: &Network) -> Link {
         mac: None,
         addresses: Vec::new(),
         default_routes: Vec::new(),
+        ways_back: Vec::new(),
     }
 }
 

@@ -2,15 +2,14 @@
 //! `containers/NAME/network.json`. Whoever tidies up after it needs nothing else.
 
 use std::fmt;
-use std::io::Error;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::Scope;
 use crate::config::ContainerName;
+use crate::{Scope, saved};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -55,6 +54,10 @@ pub struct Link {
     /// Where everything goes that has no other route; none but on one network of each family. An unspecified address: to
     /// whoever is on the network, without a gateway.
     pub default_routes: Vec<IpAddr>,
+    /// Where what is sent from its own addresses goes, everything else having another network's way: who comes by this one
+    /// is answered by this one.
+    #[serde(default)]
+    pub ways_back: Vec<IpAddr>,
 }
 
 /// So many ports of the host's, one after the other, that lead to as many of the container's.
@@ -72,7 +75,7 @@ pub struct Published {
 
 impl Attachment {
     pub fn load(scope: &Scope, name: &str) -> Option<Attachment> {
-        serde_json::from_slice(&std::fs::read(path(scope, name)).ok()?).ok()
+        saved::load(&path(scope, name))
     }
 
     /// Who has that machine name, but for `own`: `web@blue` and `web-blue` have the same.
@@ -95,12 +98,9 @@ impl Attachment {
         names.filter_map(|name| Attachment::load(scope, &name)).collect()
     }
 
-    /// Replaces what was saved by one rename. `name` is the container's full one.
+    /// `name` is the container's full one.
     pub fn save(&self, scope: &Scope, name: &str) -> std::io::Result<()> {
-        let path = path(scope, name);
-        let unfinished = path.with_extension("new");
-        std::fs::write(&unfinished, serde_json::to_vec(self).map_err(Error::other)?)?;
-        std::fs::rename(&unfinished, &path)
+        saved::save(&path(scope, name), self)
     }
 
     pub fn remove(scope: &Scope, name: &str) -> std::io::Result<()> {
@@ -116,6 +116,18 @@ impl Published {
     /// Ports of the host's and of the container's, pair by pair.
     pub fn ports(&self) -> impl Iterator<Item = (u16, u16)> + '_ {
         (0..self.count).map(|offset| (self.host.saturating_add(offset), self.container.saturating_add(offset)))
+    }
+
+    /// Whether what is for a socket bound to that address comes here instead, at least a part of it.
+    pub fn takes_from(&self, bound: IpAddr) -> bool {
+        let bound = bound.to_canonical();
+        let of_both = bound == IpAddr::from(Ipv6Addr::UNSPECIFIED);
+        // What is for ::1 cannot be translated.
+        bound != IpAddr::from(Ipv6Addr::LOCALHOST)
+            && self.address.is_none_or(|at| {
+                let meets = at == bound || at.is_unspecified() || bound.is_unspecified();
+                of_both || (meets && at.is_ipv4() == bound.is_ipv4())
+            })
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Error {
     ForeignInterface { network: String, interface: String },
     #[error("the host has an interface {0} already, which is not berth's to replace")]
     TakenInterface(String),
+    #[error("{0} cannot be given back: the host has another interface of that name; rename that one")]
+    NotGivenBack(String),
     #[error("container {holder} has the name {name} on the networks")]
     TakenName { name: String, holder: String },
     #[error("the host has no network interface {0}")]

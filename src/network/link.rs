@@ -1,6 +1,6 @@
-//! Links, addresses and routes, by rtnetlink(7).
+//! Links and their addresses, by rtnetlink(7).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -239,6 +239,11 @@ pub fn move_to(socket: &mut Socket, link: Index, namespace: BorrowedFd<'_>, name
     one(socket, message)
 }
 
+/// Only one that is down has its name changed by any kernel.
+pub fn rename(socket: &mut Socket, link: Index, name: &str) -> Result<(), Errno> {
+    one(socket, Message::new(libc::RTM_SETLINK, ACK, &interface(Some(link), false)).text(libc::IFLA_IFNAME, name))
+}
+
 /// Another name it is found by, of up to 127 characters.
 pub fn add_name(socket: &mut Socket, link: Index, name: &str) -> Result<(), Errno> {
     let message = Message::new(RTM_NEWLINKPROP, NEW | libc::NLM_F_APPEND, &interface(Some(link), false));
@@ -280,15 +285,13 @@ pub fn address(link: Index, address: IpNet) -> Message {
     }
 }
 
-/// Everything that has no route of its own goes to `gateway`, or to the link where there is none.
-pub fn default_route(link: Index, gateway: Option<IpAddr>, any: IpAddr) -> Message {
-    let scope = if gateway.is_some() { libc::RT_SCOPE_UNIVERSE } else { libc::RT_SCOPE_LINK };
-    let fixed = [family(any), 0, 0, 0, libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, scope, libc::RTN_UNICAST, 0, 0, 0, 0];
-    let message = Message::new(libc::RTM_NEWROUTE, NEW, &fixed).number(libc::RTA_OIF, link.0);
-    match gateway {
-        Some(gateway) => message.attribute(libc::RTA_GATEWAY, &octets(gateway)),
-        None => message,
-    }
+/// Of every interface.
+pub fn addresses(socket: &mut Socket) -> Result<HashSet<IpAddr>, Errno> {
+    let answers = socket.ask(Message::new(libc::RTM_GETADDR, libc::NLM_F_DUMP, &[0; 8]))?;
+    // The other end's, where there is one, comes without harm.
+    let all = answers.iter().flat_map(|answer| attributes(answer.body.get(8..).unwrap_or_default()));
+    let all = all.filter(|(kind, _)| [libc::IFA_LOCAL, libc::IFA_ADDRESS].contains(kind));
+    Ok(all.filter_map(|(_, value)| address_of(value)).collect())
 }
 
 /// Sends several; one that is there already is as good as one just made.
@@ -322,7 +325,7 @@ fn index_of(body: &[u8]) -> Option<Index> {
     Some(Index(u32::from_ne_bytes(*body.get(4..8)?.first_chunk()?)))
 }
 
-fn family(address: IpAddr) -> u8 {
+pub fn family(address: IpAddr) -> u8 {
     match address {
         IpAddr::V4(_) => libc::AF_INET as u8,
         IpAddr::V6(_) => libc::AF_INET6 as u8,
@@ -334,4 +337,9 @@ pub fn octets(address: IpAddr) -> Vec<u8> {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
     }
+}
+
+pub fn address_of(octets: &[u8]) -> Option<IpAddr> {
+    let four = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    four.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
 }

@@ -7,6 +7,7 @@
 pub mod attach;
 pub mod attachment;
 mod bridge;
+mod conntrack;
 pub mod error;
 pub mod files;
 mod firewall;
@@ -25,6 +26,7 @@ mod port_holder;
 mod raise;
 mod release;
 mod reload;
+mod route;
 
 pub mod state;
 mod subnet;

@@ -34,7 +34,8 @@ pub fn keep(scope: &Scope, name: &ContainerName, namespace: BorrowedFd<'_>) -> R
     mount_bind(&open, &path).doing(|| format!("mount the network namespace on {}", path.display()))
 }
 
-/// Gives moved interfaces back to the host, and lets go of the namespace.
+/// Gives moved interfaces back to the host, and lets go of the namespace. What cannot be given back, because its name is
+/// another's by now, stays there with it for the next who tries: let go of, the kernel would destroy it.
 pub fn give_back(scope: &Scope, name: &ContainerName, attachment: &Attachment) -> Result<(), Error> {
     let path = kept(scope, name);
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -43,12 +44,19 @@ pub fn give_back(scope: &Scope, name: &ContainerName, attachment: &Attachment) -
         other => other.doing(|| format!("open({})", path.display()))?,
     };
     let host = own()?;
+    // It stays the host's, wherever it is used.
+    let mut of_host = Socket::route().doing(|| "socket(AF_NETLINK)")?;
     let moved = attachment.extra.iter().filter_map(|extra| Some((&extra.interface, extra.moved.as_ref()?)));
     let mut failures = Vec::new();
     let taken_out = within(namespace.as_fd(), || {
         let mut socket = Socket::route().doing(|| "socket(AF_NETLINK)")?;
         for (inside, outside) in moved {
             let Some(found) = super::find(&mut socket, inside)? else { continue };
+            // The kernel would move it first, by the name it has, and refuse the other name then.
+            if super::find(&mut of_host, outside)?.is_some() {
+                failures.push(Error::NotGivenBack(outside.clone()));
+                continue;
+            }
             let moved = link::move_to(&mut socket, found, host.as_fd(), outside);
             failures.extend(moved.doing(|| format!("give {outside} back to the host")).err());
         }
@@ -59,11 +67,13 @@ pub fn give_back(scope: &Scope, name: &ContainerName, attachment: &Attachment) -
         Err(Error::Call { source: Errno::INVAL, .. }) => {}
         other => failures.extend(other.err()),
     }
-    match unmount(&path, UnmountFlags::DETACH) {
-        Err(Errno::INVAL) => {}
-        other => failures.extend(other.doing(|| format!("umount({})", path.display())).err()),
+    if let Some(failure) = failures.into_iter().next() {
+        return Err(failure);
     }
-    failures.into_iter().next().map_or(Ok(()), Err)
+    match unmount(&path, UnmountFlags::DETACH) {
+        Err(Errno::INVAL) => Ok(()),
+        other => other.doing(|| format!("umount({})", path.display())),
+    }
 }
 
 fn kept(scope: &Scope, name: &ContainerName) -> PathBuf {

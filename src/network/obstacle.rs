@@ -1,8 +1,11 @@
-//! What stands in the way of traffic: rules of other firewalls, of which every one has to let a packet pass.
+//! What stands in the way of traffic: rules of other firewalls, of which every one has to let a packet pass, and who waits
+//! at a port for packets that containers get.
 
 use serde_json::Value;
 
+use super::attachment::Attachment;
 use super::error::{Context, Error};
+use super::port_holder::{self, Listener};
 use super::reload::missing;
 use super::state::Live;
 use super::{BRIDGE_PREFIX, NAMES_PORT};
@@ -12,6 +15,8 @@ use crate::Scope;
 pub enum Obstacle {
     /// A part of a network that is up.
     Missing(String),
+    /// A published port that a process of the host's has bound, too: no packet reaches it.
+    Port { name: String, help: String },
     /// A chain of somebody else's that drops what nobody has accepted.
     Rule { name: String, help: String },
 }
@@ -19,6 +24,7 @@ pub enum Obstacle {
 /// Of networks that are up; of the rules, also where none is.
 pub fn obstacles(scope: &Scope) -> Result<Vec<Obstacle>, Error> {
     let mut all: Vec<Obstacle> = missing(scope)?.into_iter().map(Obstacle::Missing).collect();
+    all.extend(shadowed(scope));
     let bridges: Vec<String> =
         Live::all(scope).into_iter().filter(Live::is_bridge).map(|live| live.interface).collect();
     let output = std::process::Command::new("nft")
@@ -34,6 +40,32 @@ pub fn obstacles(scope: &Scope) -> Result<Vec<Obstacle>, Error> {
     let ruleset: Value = serde_json::from_str(&text).map_err(|error| Error::Rules(error.to_string()))?;
     all.extend(foreign(&ruleset, &bridges));
     Ok(all)
+}
+
+/// Ports that somebody has bound after they were published: nothing holds them, and the rules come before any socket.
+fn shadowed(scope: &Scope) -> Vec<Obstacle> {
+    let bound = ["tcp", "udp"].map(|protocol| (protocol, port_holder::listeners(protocol)));
+    let mut found = Vec::new();
+    for attachment in Attachment::all(scope) {
+        for published in &attachment.published {
+            let listeners = bound.iter().find(|(protocol, _)| published.protocol == *protocol).map(|(_, all)| all);
+            for (host, _) in published.ports() {
+                let loses = |listener: &&Listener| listener.port == host && published.takes_from(listener.address);
+                let losers: Vec<&Listener> = listeners.into_iter().flatten().filter(loses).collect();
+                if losers.is_empty() {
+                    continue;
+                }
+                let holder = port_holder::owner(&losers).unwrap_or_else(|| "another process".to_owned());
+                let (protocol, container) = (&published.protocol, &attachment.container);
+                found.push(Obstacle::Port {
+                    name: format!("{host}/{protocol} of {container}, at which {holder} listens"),
+                    help: "what comes for it goes to the container: stop one of them, or publish another port"
+                        .to_owned(),
+                });
+            }
+        }
+    }
+    found
 }
 
 /// Base chains for what is forwarded, or is for the host itself, whose last word is no.

@@ -7,11 +7,13 @@ use super::interface_name::InterfaceName;
 use super::link::Index;
 use super::netlink::Socket;
 use super::parent;
+use super::route;
 use super::state::{Live, LiveSubnet, Member, directory};
-use super::subnet::{self, choose};
+use super::subnet::choose;
 use super::unused::take_down;
 use crate::Scope;
 use crate::config::{Driver, Network};
+use crate::event::{self, About};
 
 /// The network as it is now up, and its bridge or its parent.
 pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(Live, Index), Error> {
@@ -21,7 +23,7 @@ pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(
         take_down(scope, &live, socket)?;
     }
     let is_new = known.is_none();
-    let live = known.map_or_else(|| settle(scope, network), Ok)?;
+    let live = known.map_or_else(|| settle(scope, network, socket), Ok)?;
     if is_new && live.is_bridge() && super::find(socket, &live.interface)?.is_some() {
         return Err(Error::ForeignInterface { network: live.name, interface: live.interface });
     }
@@ -35,6 +37,9 @@ pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(
         }
         _ => bridge::restore(&live, socket)?,
     };
+    if is_new {
+        event::record(scope, About::Network, "up", &live.name, &[("interface", &live.interface)]);
+    }
     Ok((live, index))
 }
 
@@ -60,7 +65,10 @@ pub fn forget(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Err
     let path = directory(scope, &live.name);
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        other => other.doing(|| format!("remove {}", path.display()))?,
+        other => {
+            other.doing(|| format!("remove {}", path.display()))?;
+            event::record(scope, About::Network, "down", &live.name, &[("interface", &live.interface)]);
+        }
     }
     match live.is_bridge() {
         true => Ok(()),
@@ -69,14 +77,17 @@ pub fn forget(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Err
 }
 
 /// Every choice that the network's file leaves open.
-fn settle(scope: &Scope, network: &Network) -> Result<Live, Error> {
+fn settle(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<Live, Error> {
     let (driver, interface) = match &network.driver {
         Driver::Bridge => (Live::BRIDGE, InterfaceName::of_network(network).name),
         Driver::Macvlan { parent, .. } => ("macvlan", parent::name(parent)),
         Driver::Ipvlan { parent, .. } => ("ipvlan", parent::name(parent)),
     };
     let subnets = match network.driver {
-        Driver::Bridge => choose(network, &interface, &subnet::routes(), &Live::all(scope))?,
+        Driver::Bridge => {
+            let routes = route::all(socket).doing(|| "list the routes")?;
+            choose(network, &interface, &routes, &Live::all(scope))?
+        }
         // Those of the network that the parent is on: the host has routes to them, and no address for its containers.
         _ => network.subnets.iter().map(|said| LiveSubnet { subnet: said.subnet, gateway: None }).collect(),
     };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::attachment::{Attachment, Link};
 use super::bridge;
+use super::conntrack;
 use super::error::{Context, Error};
 use super::firewall;
 use super::link::{self, Known};
@@ -43,6 +44,8 @@ fn repair(scope: &Scope, everything: bool) -> Result<Repairs, Error> {
     }
     if !intact {
         repairs.push(RULES.to_owned());
+        // What came for published ports meanwhile went elsewhere.
+        failures.extend(Attachment::all(scope).iter().filter_map(|attachment| conntrack::forget(attachment).err()));
     }
     failures.into_iter().next().map_or(Ok(repairs), Err)
 }

@@ -5,62 +5,30 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::error::Error;
+use super::route::Route;
 use super::state::{Live, LiveSubnet};
 use crate::config::{Network, NetworkName, Subnet};
 
-/// What the host has a route to, and by what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    pub to: IpNet,
-    pub interface: String,
-}
-
-/// Every route but the default ones. Best effort: without `/proc` nothing is known to be taken.
-pub fn routes() -> Vec<Route> {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let four = read("/proc/net/route");
-    let six = read("/proc/net/ipv6_route");
-    four.lines().skip(1).filter_map(route_of_four).chain(six.lines().filter_map(route_of_six)).collect()
-}
-
-/// Interface, destination, gateway, flags, … mask: hexadecimal, in the machine's order (proc_net(5)).
-fn route_of_four(line: &str) -> Option<Route> {
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let number = |field: usize| u32::from_str_radix(fields.get(field)?, 16).ok();
-    let (to, mask) = (Ipv4Addr::from(number(1)?.to_ne_bytes()), Ipv4Addr::from(number(7)?.to_ne_bytes()));
-    let to = Ipv4Net::with_netmask(to, mask).ok().filter(|to| to.prefix_len() > 0)?;
-    Some(Route { to: to.into(), interface: fields[0].to_owned() })
-}
-
-/// Destination, its length, …, interface.
-fn route_of_six(line: &str) -> Option<Route> {
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let to = Ipv6Addr::from(u128::from_str_radix(fields.first()?, 16).ok()?);
-    let length = u8::from_str_radix(fields.get(1)?, 16).ok().filter(|length| *length > 0)?;
-    let own = to.is_loopback() || to.is_multicast() || to.is_unicast_link_local();
-    let to = Ipv6Net::new(to, length).ok().filter(|_| !own)?;
-    Some(Route { to: to.into(), interface: (*fields.last()?).to_owned() })
-}
-
 /// What a network is to have: what its file says, checked, and what it leaves open, picked.
 pub fn choose(network: &Network, interface: &str, routes: &[Route], up: &[Live]) -> Result<Vec<LiveSubnet>, Error> {
-    let taken: Vec<(IpNet, String)> = routes
-        .iter()
-        .filter(|route| route.interface != interface)
-        .map(|route| (route.to, format!("the host's route to {} by {}", route.to, route.interface)))
-        .chain(up.iter().filter(|other| other.name != network.name.as_str()).flat_map(|other| {
-            other.subnets.iter().map(|subnet| (subnet.subnet, format!("{} of network {}", subnet.subnet, other.name)))
-        }))
-        .collect();
-    let mut chosen = Vec::new();
-    for said in &network.subnets {
-        if let Some((_, other)) = taken.iter().find(|(other, _)| overlap(other, &said.subnet)) {
-            let network = network.name.to_string();
-            return Err(Error::Overlap { network, subnet: said.subnet, other: other.clone() });
+    let others = up.iter().filter(|other| other.name != network.name.as_str());
+    let of_others: Vec<(IpNet, &str)> =
+        others.flat_map(|other| other.subnets.iter().map(|subnet| (subnet.subnet, &*other.name))).collect();
+    let of_others = |wanted: &IpNet| of_others.iter().find(|(other, _)| overlap(other, wanted));
+    let meets = |route: &Route, wanted: &IpNet| route.interface != interface && overlap(&route.to, wanted);
+    for Subnet { subnet, .. } in &network.subnets {
+        // What is asked for may be cut out of what a router has the rest of.
+        let route = routes.iter().find(|route| meets(route, subnet) && !route.gives_way(subnet));
+        let other = route.map(Route::to_string);
+        let other = other.or_else(|| of_others(subnet).map(|(other, name)| format!("{other} of network {name}")));
+        if let Some(other) = other {
+            return Err(Error::Overlap { network: network.name.to_string(), subnet: *subnet, other });
         }
-        chosen.push(LiveSubnet { subnet: said.subnet, gateway: Some(gateway(said)) });
     }
-    let free = |candidate: &IpNet| !taken.iter().any(|(other, _)| overlap(other, candidate));
+    let as_said = |said: &Subnet| LiveSubnet { subnet: said.subnet, gateway: Some(gateway(said)) };
+    let mut chosen: Vec<LiveSubnet> = network.subnets.iter().map(as_said).collect();
+    let free =
+        |candidate: &IpNet| !routes.iter().any(|route| meets(route, candidate)) && of_others(candidate).is_none();
     let none = |family| Error::NoSubnet { network: network.name.to_string(), family };
     if network.subnets.is_empty() {
         let subnet = candidates(&network.name).find(free).ok_or_else(|| none("IPv4"))?;
@@ -150,7 +118,7 @@ mod tests {
     }
 
     fn route(to: &str) -> Route {
-        Route { to: to.parse().unwrap(), interface: "eth0".to_owned() }
+        Route { to: to.parse().unwrap(), interface: "eth0".to_owned(), table: 254, further: false }
     }
 
     #[test]
@@ -175,17 +143,7 @@ mod tests {
         let text = "network default: its subnet 192.0.2.0/25 overlaps the host's route to 192.0.2.64/26 by eth0";
         assert_eq!(error.to_string(), text);
         assert!(choose(&said, "eth0", &[route("192.0.2.64/26")], &[]).is_ok());
-    }
-
-    #[test]
-    fn lines_of_proc_are_routes() {
-        let line = "eth0\t000058C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0";
-        assert_eq!(route_of_four(line).unwrap().to, "192.88.0.0/24".parse().unwrap());
-        assert_eq!(route_of_four("eth0\t00000000\t010AA8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0"), None);
-        let zero = "00000000000000000000000000000000";
-        let line = |to: &str, length: &str| format!("{to} {length} {zero} 00 {zero} 100 1 0 1 eth1");
-        let found = route_of_six(&line("fd000000000000010000000000000000", "40")).unwrap();
-        assert_eq!((found.to, &*found.interface), ("fd00:0:0:1::/64".parse().unwrap(), "eth1"));
-        assert_eq!(route_of_six(&line("fe800000000000000000000000000000", "40")), None);
+        let by_router = Route { further: true, ..route("192.0.0.0/16") };
+        assert!(choose(&said, "berth-default", &[by_router], &[]).is_ok());
     }
 }

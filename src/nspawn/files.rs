@@ -68,12 +68,13 @@ fn bind(document: &mut DocumentMut, text: &str, read_only: bool) -> Kept {
         path => (path.strip_prefix('-').unwrap_or(path).to_owned(), path.starts_with('-')),
     };
     let mut options = Table::new();
+    // As nspawn does, under whose user namespaces the host's files are nobody's.
+    options["idmap"] = value("none");
     for option in parts.get(2).into_iter().flat_map(|options| options.split(',')) {
         match option {
-            "rbind" | "" => {}
+            "rbind" | "noidmap" | "" => {}
             "norbind" => options["recursive"] = value(false),
             "idmap" => options["idmap"] = value("auto"),
-            "noidmap" => options["idmap"] = value("none"),
             "rootidmap" => options["idmap"] = value("root-owner"),
             "owneridmap" => options["idmap"] = value("owner"),
             other => return Err(format!("berth has nothing like the option “{other}”")),

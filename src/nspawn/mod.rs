@@ -3,11 +3,13 @@
 
 mod files;
 mod network;
+mod privileges;
 mod process;
 mod settings;
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
+use crate::config::{ContainerName, Sources};
 use settings::{Setting, Settings};
 
 /// What the file says in berth's words.
@@ -16,7 +18,7 @@ pub struct Translation {
     pub lost: Vec<Lost>,
 }
 
-/// A setting that is not in the TOML.
+/// A setting that is not in the TOML, or not as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
     /// 0 for none.
@@ -26,12 +28,24 @@ pub struct Lost {
     pub reason: String,
 }
 
-/// `None` where the setting has been understood, else why it is lost.
+/// An error is why it is lost, or what is different about it.
 type Kept = Result<(), String>;
 
+/// Whose words are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The administrator's: all of them.
+    Full,
+    /// Whoever made the image: what gives it no more than it would have without.
+    Harmless,
+}
+
 /// `rootfs` is the tree or image that the file was for.
-pub fn translate(text: &str, rootfs: &str) -> Translation {
-    let (settings, mut lost) = Settings::parse(text);
+pub fn translate(name: &ContainerName, text: &str, rootfs: &str, trust: Trust) -> Translation {
+    let (mut settings, mut lost) = Settings::parse(text);
+    if trust == Trust::Harmless {
+        lost.extend(privileges::withhold(&mut settings));
+    }
     let mut document = DocumentMut::new();
     document["rootfs"] = value(rootfs);
     let boots = process::boots(&settings);
@@ -42,19 +56,47 @@ pub fn translate(text: &str, rootfs: &str) -> Translation {
     if settings.last("Network", "VirtualEthernet").is_none() || !settings.has_section("Network") {
         network::default(&mut document, &settings);
     }
-    for setting in settings.all() {
-        let kept = match setting.section.as_str() {
-            "Exec" => process::keep(&mut document, setting, boots),
-            "Files" => files::keep(&mut document, setting),
-            "Network" => network::keep(&mut document, setting, &settings),
-            _ => Err("no section of systemd.nspawn(5)".to_owned()),
-        };
-        if let Err(reason) = kept {
-            lost.push(Lost { line: setting.line, setting: setting.to_string(), reason });
+    let mut left: Vec<(&Setting, String)> = settings.all().map(|setting| (setting, String::new())).collect();
+    // One may have a meaning beside a later one only: whatever goes in helps the rest.
+    loop {
+        let before = left.len();
+        left.retain_mut(|(setting, reason)| {
+            let mut tried = document.clone();
+            let kept = match setting.section.as_str() {
+                "Exec" => process::keep(&mut tried, setting, boots),
+                "Files" => files::keep(&mut tried, setting),
+                "Network" => network::keep(&mut tried, setting, &settings),
+                _ => Err("no section of systemd.nspawn(5)".to_owned()),
+            };
+            if let Some(complaint) = complaint(name, &tried) {
+                *reason = complaint;
+                return true;
+            }
+            document = tried;
+            if let Err(reason) = kept {
+                lost.push(Lost::of(setting, reason));
+            }
+            false
+        });
+        if left.len() == before {
+            break;
         }
     }
+    lost.extend(left.into_iter().map(|(setting, reason)| Lost::of(setting, reason)));
     lost.sort_by_key(|lost| lost.line);
     Translation { document, lost }
+}
+
+/// What is wrong with it as it is, if anything.
+fn complaint(name: &ContainerName, document: &DocumentMut) -> Option<String> {
+    let wrong = Sources::from_text(name.clone(), document.to_string()).parse().err()?;
+    wrong.problems().next().map(|problem| problem.message.clone())
+}
+
+impl Lost {
+    fn of(setting: &Setting, reason: String) -> Lost {
+        Lost { line: setting.line, setting: setting.to_string(), reason }
+    }
 }
 
 /// The table at a path of names, made where it is missing.
@@ -107,10 +149,13 @@ fn flagged(setting: &Setting) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Sources;
 
     fn translated(text: &str) -> (String, Vec<String>) {
-        let translation = translate(text, "/srv/tree");
+        trusted(text, Trust::Full)
+    }
+
+    fn trusted(text: &str, trust: Trust) -> (String, Vec<String>) {
+        let translation = translate(&"moved".parse().unwrap(), text, "/srv/tree", trust);
         let toml = translation.document.to_string();
         if let Err(diagnostics) = Sources::from_text("moved".parse().unwrap(), toml.as_str()).parse() {
             panic!("{toml}\n{diagnostics}");
@@ -164,7 +209,7 @@ mod tests {
     fn what_cannot_be_kept_is_named_with_its_line() {
         let text = "[Exec]\nPersonality=x86\nSystemCallFilter=~@mount\nBoot=maybe\nUnheard=of\n[Files]\nBindUser=me\n\
             Bind=+/inside:/x\n[Network]\nBridge=br0\n[Other]\nA=b\nnonsense\n";
-        let translation = translate(text, "deb");
+        let translation = translate(&"deb".parse().unwrap(), text, "deb", Trust::Full);
         let lines: Vec<(usize, &str)> =
             translation.lost.iter().map(|lost| (lost.line, lost.setting.as_str())).collect();
         assert_eq!(
@@ -201,5 +246,42 @@ mod tests {
         assert!(toml.contains("publish = [\"8080:80/tcp\", \"53:53/udp\"]"), "{toml} {lost:?}");
         let (toml, _) = translated("[Network]\nVirtualEthernet=no\n");
         assert!(toml.contains("mode = \"host\""), "{toml}");
+    }
+    #[test]
+    fn what_berth_would_refuse_is_named_and_the_rest_is_kept() {
+        let text = "[Exec]\nWorkingDirectory=srv\nCapability=all\nMachineID=5d9f1f3c-6d6b-4e6e-8f63-0d8f4b3a2c1e\n\
+            AmbientCapability=CAP_NET_RAW\nCPUAffinity=0\nCPUAffinity=1\nTimezone=bind\n\
+            [Files]\nTemporaryFileSystem=/var/cache:size=10%\n[Network]\nPort=80\nPort=80\nPort=tcp:443\n";
+        let (toml, lost) = translated(text);
+        let named: Vec<&str> = lost.iter().map(|lost| lost.split_once(": ").unwrap().0).collect();
+        let expected = ["WorkingDirectory=srv", "Timezone=bind", "TemporaryFileSystem=/var/cache:size=10%", "Port=80"];
+        assert_eq!(named, expected, "{toml}");
+        for line in [
+            "machine-id = \"5d9f1f3c6d6b4e6e8f630d8f4b3a2c1e\"",
+            "add = [\"ALL\"]",
+            "CPUAffinity = \"0 1\"",
+            "publish = [\"80:80/tcp\", \"443:443/tcp\"]",
+        ] {
+            assert!(toml.contains(line), "no {line} in\n{toml}");
+        }
+    }
+
+    #[test]
+    fn a_file_beside_an_image_gives_it_no_privileges() {
+        let text = "[Exec]\nBoot=no\nPrivateUsers=no\nCapability=CAP_SYS_MODULE\nDropCapability=CAP_CHOWN\nHostname=inner\n\
+            LimitNOFILE=1\n[Files]\nBind=/:/host\nReadOnly=yes\n[Network]\nVirtualEthernet=no\nPort=80\n";
+        let (toml, lost) = trusted(text, Trust::Harmless);
+        let named: Vec<&str> = lost.iter().map(|lost| lost.split('=').next().unwrap()).collect();
+        assert_eq!(named, ["PrivateUsers", "Capability", "LimitNOFILE", "Bind", "VirtualEthernet", "Port"], "{toml}");
+        for line in ["drop = [\"CAP_CHOWN\"]", "hostname = \"inner\"", "read-only = true", "mode = \"private\""] {
+            assert!(toml.contains(line), "no {line} in\n{toml}");
+        }
+    }
+
+    #[test]
+    fn what_is_bound_belongs_to_nobody_inside_unless_it_says_otherwise() {
+        let (toml, _) = translated("[Files]\nBind=/srv/one\nBind=/srv/two:/two:idmap\n");
+        let said: Vec<&str> = toml.lines().filter(|line| line.starts_with("idmap")).collect();
+        assert_eq!(said, ["idmap = \"none\"", "idmap = \"auto\""]);
     }
 }

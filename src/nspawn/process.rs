@@ -40,18 +40,26 @@ pub fn keep(document: &mut DocumentMut, setting: &Setting, boots: bool) -> Kept 
                 "DropCapability" => "drop",
                 _ => "ambient",
             };
-            extend(document, &["security", "capabilities"], list, words()?);
+            let words = words()?.into_iter().map(|word| if word == "all" { "ALL".to_owned() } else { word });
+            extend(document, &["security", "capabilities"], list, words);
         }
         "NoNewPrivileges" => table(document, &["security"])["no-new-privileges"] = value(flagged(setting)?),
         "PrivateUsers" => users(document, text)?,
         "NotifyReady" => {
             document["notify"] = value(if flagged(setting)? { "container" } else { "executor" });
         }
-        "Timezone" => document["timezone"] = value(if text == "off" { "off" } else { "host" }),
+        "Timezone" => timezone(document, text)?,
         "ResolvConf" => resolv_conf(document, text)?,
-        "LinkJournal" => table(document, &["os"])["link-journal"] = value(text),
-        "MachineID" => table(document, &["os"])["machine-id"] = value(text),
-        "OOMScoreAdjust" | "CPUAffinity" => table(document, &["service"])[&setting.key] = value(text),
+        "LinkJournal" => {
+            table(document, &["os"])["link-journal"] = value(if text == "auto" { "try-guest" } else { text });
+        }
+        "MachineID" => table(document, &["os"])["machine-id"] = value(text.replace('-', "")),
+        "OOMScoreAdjust" => table(document, &["service"])["OOMScoreAdjust"] = value(text),
+        "CPUAffinity" => {
+            let service = table(document, &["service"]);
+            let before = service.get("CPUAffinity").and_then(|item| item.as_str()).map(|before| format!("{before} "));
+            service["CPUAffinity"] = value(before.unwrap_or_default() + text);
+        }
         "PivotRoot" => return Err("name the inner directory in “rootfs”".to_owned()),
         "SystemCallFilter" => return Err("write a profile and name it in “seccomp” of [security]".to_owned()),
         "Personality" => return Err("berth runs what the host's own architecture runs".to_owned()),
@@ -84,14 +92,28 @@ fn users(document: &mut DocumentMut, text: &str) -> Kept {
     Ok(())
 }
 
+fn timezone(document: &mut DocumentMut, text: &str) -> Kept {
+    let (zone, kept) = match text {
+        "off" => ("off", Ok(())),
+        "auto" | "copy" => ("host", Ok(())),
+        "bind" | "symlink" => ("host", Err("taken as “host”: the zone of the host's is written".to_owned())),
+        _ => return Err("berth writes the host's zone, or leaves what is there".to_owned()),
+    };
+    document["timezone"] = value(zone);
+    kept
+}
+
 fn resolv_conf(document: &mut DocumentMut, text: &str) -> Kept {
-    let mode = match text.split_once('-').map_or(text, |(first, _)| first) {
-        "auto" => "auto",
-        "off" => "off",
-        "copy" | "replace" => "copy-host",
-        "bind" => "bind-host",
+    let taken = |mode: &str| Err(format!("taken as “{mode}”"));
+    let (mode, kept) = match text {
+        "auto" | "off" | "copy-host" | "bind-host" => (text, Ok(())),
+        "replace-host" => ("copy-host", Ok(())),
+        "copy-static" | "replace-static" | "copy-uplink" | "replace-uplink" | "copy-stub" | "replace-stub" => {
+            ("copy-host", taken("copy-host"))
+        }
+        "bind-static" | "bind-uplink" | "bind-stub" => ("bind-host", taken("bind-host")),
         _ => return Err("berth leaves the file or makes it: see “resolv-conf” in [network]".to_owned()),
     };
     table(document, &["network"])["resolv-conf"] = value(mode);
-    Ok(())
+    kept
 }

@@ -48,6 +48,11 @@ impl Settings {
         self.0.push(Setting { line, section, key, value });
     }
 
+    /// Those are not among them any more.
+    pub fn take(&mut self, which: impl Fn(&Setting) -> bool) -> Vec<Setting> {
+        self.0.extract_if(.., |setting| which(setting)).collect()
+    }
+
     pub fn all(&self) -> impl Iterator<Item = &Setting> {
         self.0.iter()
     }

@@ -1,13 +1,15 @@
 //! What a booted system has otherwise than an application: systemd's container interface
 //! (<https://systemd.io/CONTAINER_INTERFACE>) and files of its own that it may change.
 
-use std::path::Path;
-
 use super::build::{file, hostname, hosts, resolv_conf};
+use super::mounts::memory as memory_at;
 use super::{Booted, FileContent, Placement, Step};
 use crate::Scope;
 use crate::config::{Container, ContainerName, LinkJournal, NamespaceMode, RootSource, Timezone};
-use crate::sys::mount::{NODEV, NOSUID};
+
+/// What a system finds in `/dev` besides, where the kernel has it, as nspawn's do: each is of no use without a
+/// capability over what is the container's own.
+pub const DEVICES: &[&str] = &["fuse", "net/tun"];
 
 pub fn booted(container: &Container) -> Booted {
     Booted {
@@ -18,14 +20,13 @@ pub fn booted(container: &Container) -> Booted {
 }
 
 /// `/run` and `/tmp`, and in the first what the host tells of itself.
-pub fn memory() -> [Step; 3] {
-    let memory = |target: &str, mode| Step::Tmpfs {
-        target: Path::new(target).into(),
-        size: None,
-        mode,
-        attributes: NOSUID | NODEV,
-    };
-    [memory("/run", 0o755), memory("/tmp", 0o1777), Step::HostDirectory]
+pub fn memory(container: &Container, own_network: bool) -> Vec<Step> {
+    let nesting = container.os.nesting;
+    let mut steps = vec![memory_at("/run", 0o755), memory_at("/tmp", 0o1777), Step::HostDirectory { nesting }];
+    if nesting {
+        steps.push(Step::Nesting { sys: own_network });
+    }
+    steps
 }
 
 /// Files are written, not mounted: the system may change them. A tree that is kept has its own host name, and its own

@@ -43,6 +43,11 @@ pub fn step(mount: &Mount) -> Step {
     }
 }
 
+/// A file system in memory that is the container's own.
+pub fn memory(target: &str, mode: u32) -> Step {
+    Step::Tmpfs { target: target.into(), size: None, mode, attributes: attr::NOSUID | attr::NODEV }
+}
+
 /// (set, clear) of mount_setattr(2) for names of mount(8); a later option wins over an earlier one.
 fn attributes(options: &[String]) -> (u64, u64) {
     let (mut set, mut clear) = (0, 0);

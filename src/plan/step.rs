@@ -72,8 +72,16 @@ pub enum Step {
         content: FileContent,
         placement: Placement,
     },
-    /// `/run/host`: what systemd's container interface has there, but for the two that follow.
-    HostDirectory,
+    /// `/run/host`: what systemd's container interface has there, but for the two that follow; `nesting` makes room for
+    /// the next one.
+    HostDirectory {
+        nesting: bool,
+    },
+    /// A `/proc` and, where `sys`, a `/sys` with nothing hidden in them, where the container's root alone gets: the kernel
+    /// lets nobody in a user namespace mount new ones without (`mount_too_revealing`).
+    Nesting {
+        sys: bool,
+    },
     /// `/run/host/credentials`: the unit's credentials, readable by the container's root only.
     Credentials,
     /// `/run/host/notify`: the unit's notification socket, for a payload that says when it is ready.
@@ -127,6 +135,11 @@ pub enum Lower {
         names: Vec<String>,
     },
     Tree(PathBuf),
+    /// A disk image, and the directory where its file systems are found while the root is made.
+    Disk {
+        image: PathBuf,
+        place: PathBuf,
+    },
 }
 
 /// Where the container's own writes go.
@@ -141,6 +154,8 @@ pub enum WritableLayer {
     Tree,
     /// In memory, gone with the container.
     Memory,
+    /// The whole root is, and of what is below only `/usr` is seen, read-only.
+    MemoryBesideUsr,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -175,7 +190,7 @@ pub struct DeviceNode {
     pub host: PathBuf,
     /// Below the container's `/`.
     pub container: PathBuf,
-    /// An administrator's device must exist; a standard one always does.
+    /// An administrator's device must exist; of the standard ones a kernel may lack some.
     pub standard: bool,
 }
 

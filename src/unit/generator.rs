@@ -11,7 +11,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::sockets::SocketUnit;
-use super::{properties, sockets, text};
+use super::{properties, sockets, text, unit_of_declared};
 use crate::Scope;
 use crate::config::{Container, ContainerName, DeclaredName, RootSource, Sources, declared, instances};
 use crate::image::{ImageRecord, Store};
@@ -85,7 +85,8 @@ fn write_drop_in(scope: &Scope, directory: &Path, name: &ContainerName) -> io::R
     let image = parsed.as_ref().ok().and_then(|container| image(scope, container));
     let mut out = head(&sources, &stamp(&sources, image.as_ref()));
     match parsed.map_err(|problems| problems.to_string()).and_then(|container| {
-        let mut settings = properties(&container, image.as_ref()).map_err(|error| error.to_string())?;
+        let mut settings = properties(&container, image.as_ref(), &|other| unit_of_declared(scope, other))
+            .map_err(|error| error.to_string())?;
         settings.extend(sockets::of_service(name, &container));
         let sockets = sockets::units(name, &container).map_err(|error| error.to_string())?;
         Ok((container, settings, sockets))

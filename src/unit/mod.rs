@@ -3,6 +3,7 @@
 //! One [`table`] knows every setting; [`properties()`] says which a container has, [`text()`] and [`variants()`] write
 //! them. [`template`] is `container@.service` in the same terms, so that a transient unit gets the same settings.
 
+mod bonds;
 pub mod generator;
 pub mod manager;
 mod properties;
@@ -17,6 +18,7 @@ mod text;
 mod value;
 mod variants;
 
+pub use bonds::{UnitOf, unit_of_declared, unit_of_running};
 pub use properties::{PropertyError, properties};
 pub use property::{Property, Section};
 pub use setting::{Bus, Kind, Owner, Setting};

@@ -1,5 +1,6 @@
 //! Which properties a container's unit has beyond the template's: what `10-berth.conf` carries.
 
+use super::bonds::{UnitOf, bonds};
 use super::property::Property;
 use super::setting::Setting;
 use super::signal;
@@ -7,7 +8,7 @@ use super::specified::Specified;
 use super::table;
 use super::template;
 use super::value::{Value, ValueError};
-use crate::config::{Container, Device, NetworkMode, RootSource, VerbatimSection, VerbatimSetting};
+use crate::config::{Container, Device, RootSource, VerbatimSection, VerbatimSetting};
 use crate::image::ImageRecord;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,8 +20,12 @@ pub enum PropertyError {
 }
 
 /// Everything the TOML (and of the image the stop signal) says about the unit; the verbatim sections come last, so
-/// that what a person wrote wins over what was derived.
-pub fn properties(container: &Container, image: Option<&ImageRecord>) -> Result<Vec<Property>, PropertyError> {
+/// that what a person wrote wins over what was derived. `unit_of` knows other containers, in whose namespaces it is.
+pub fn properties(
+    container: &Container,
+    image: Option<&ImageRecord>,
+    unit_of: UnitOf<'_>,
+) -> Result<Vec<Property>, PropertyError> {
     let mut all = Vec::new();
     if let Some(description) = &container.description {
         all.push(set("Description", Value::Text(Specified::literal(&one_line(description)))));
@@ -39,11 +44,7 @@ pub fn properties(container: &Container, image: Option<&ImageRecord>) -> Result<
     if container.boot {
         all.extend(booted()?);
     }
-    if let NetworkMode::Container(other) = &container.network.mode {
-        // Its network is gone with that one. Not started by us: it may be a transient one, which has another unit.
-        all.push(parse(find("After"), &other.unit())?);
-        all.push(parse(find("StopPropagatedFrom"), &other.unit())?);
-    }
+    all.extend(bonds(container, unit_of)?);
     if container.security.privileged {
         all.push(set("DevicePolicy", Value::Word("auto".to_owned())));
     }
@@ -85,6 +86,8 @@ fn booted() -> Result<Vec<Property>, PropertyError> {
         ("TimeoutStartSec", "2min"),
         ("TimeoutStopSec", "90s"),
         ("OOMPolicy", "continue"),
+        ("DeviceAllow", "/dev/fuse rwm"),
+        ("DeviceAllow", "/dev/net/tun rwm"),
     ]
     .into_iter()
     .map(|(key, value)| parse(find(key), value))
@@ -161,7 +164,7 @@ fn section_name(section: VerbatimSection) -> &'static str {
     }
 }
 
-fn parse(setting: &'static Setting, value: &str) -> Result<Property, PropertyError> {
+pub(super) fn parse(setting: &'static Setting, value: &str) -> Result<Property, PropertyError> {
     setting.parse(value).map_err(|error| PropertyError::Value { key: setting.name.to_owned(), error })
 }
 

@@ -6,7 +6,7 @@ use super::properties::{find, properties, set};
 use super::property::Property;
 use super::specified::{Names, Specified, SpecifierError};
 use super::value::{Command, CommandFlags, Value};
-use super::{PropertyError, ValueError};
+use super::{PropertyError, UnitOf, ValueError};
 use crate::config::{Container, ContainerName};
 use crate::image::ImageRecord;
 
@@ -62,10 +62,11 @@ pub fn transient(
     name: &ContainerName,
     container: &Container,
     image: Option<&ImageRecord>,
+    unit_of: UnitOf<'_>,
 ) -> Result<Vec<Property>, TransientError> {
     let mut all = common().map_err(|(key, error)| PropertyError::Value { key: key.to_owned(), error })?;
     all.extend(commands(&["start", "--transient"], name.as_str()));
-    all.extend(properties(container, image)?);
+    all.extend(properties(container, image, unit_of)?);
     let names = Names { unit, instance: name.as_str() };
     all.into_iter().map(|property| property.expand(&names).map_err(TransientError::from)).collect()
 }

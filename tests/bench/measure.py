@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from disk import fresh
+
 TURNS = int(os.environ.get("BERTH_BENCH_TURNS", "25"))
 ROOT = "/srv/bench/root"
 # Neighbours on a bridge are network.py's.
@@ -375,6 +377,7 @@ def compare_to(missed, usual):
 
 
 def main(image):
+    fresh()
     prepare(image)
     missed = []
     compare = compare_to(missed, TURNS)

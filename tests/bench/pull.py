@@ -4,11 +4,11 @@ tests/bench/run. Registry and store are on the same machine: what is measured is
 import json
 import os
 import shutil
-import stat
 import subprocess
 import sys
 import time
 
+from disk import OUT, fresh
 from measure import compare_to, run, write
 
 TURNS = int(os.environ.get("BERTH_BENCH_PULL_TURNS", "5"))
@@ -18,10 +18,6 @@ PEAK = 64
 # A file larger than this is no part of a small system with an interpreter.
 LARGE = 20 << 20
 MEGABYTE = 1 << 20
-# One file system for all of them, made anew for each pull.
-IMAGE, FRESH, OUT = "/srv/bench/image", "/srv/fresh", "/srv/out"
-STORES = ["/var/lib/berth", "/var/lib/containers", OUT]
-SIZE = 4 << 30
 
 
 def registry():
@@ -112,38 +108,8 @@ def peak(command):
     return int(kilobytes) / 1024
 
 
-def disk():
-    with open(IMAGE, "wb") as image:
-        os.posix_fallocate(image.fileno(), 0, SIZE)
-    nodes = {"loop-control": (stat.S_IFCHR, 10, 237)} | {f"loop{number}": (stat.S_IFBLK, 7, number) for number in range(16)}
-    for name, (kind, major, minor) in nodes.items():
-        if not os.path.exists(f"/dev/{name}"):
-            os.mknod(f"/dev/{name}", kind | 0o600, os.makedev(major, minor))
-
-
-def fresh():
-    """ext4 passes over inodes that were freed in the last minutes, one by one: what a pull takes would depend on what was
-    removed before it."""
-    for directory in [*STORES, FRESH]:
-        subprocess.run(["umount", directory], capture_output=True)
-    for leftover in ("/run/containers", "/run/libpod"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", IMAGE)
-    os.makedirs(FRESH, exist_ok=True)
-    # What is written is written once, without a page cache of the device's own.
-    device = run("losetup", "--find", "--show", "--direct-io=on", IMAGE).strip()
-    run("mount", device, FRESH)
-    run("losetup", "--detach", device)
-    for directory in STORES:
-        os.makedirs(directory, exist_ok=True)
-        os.makedirs(FRESH + directory)
-        run("mount", "--bind", FRESH + directory, directory)
-    os.sync()
-
-
 def main():
     os.makedirs("/srv/bench", exist_ok=True)
-    disk()
     registry()
     missed = []
     compare = compare_to(missed, TURNS)

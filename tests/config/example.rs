@@ -107,7 +107,7 @@ fn the_example_means_what_it_says() {
     let settings = vec![socket("ListenStream", "0.0.0.0:80"), socket("FileDescriptorName", "http")];
     assert_eq!(container.sockets, [Socket { settings }]);
     assert_eq!(container.verbatim, verbatim());
-    berth::unit::properties(&container, None).unwrap();
+    berth::unit::properties(&container, None, &|_| None).unwrap();
 }
 
 fn mounts() -> Vec<Mount> {

@@ -53,9 +53,13 @@ impl Tree {
 
     /// Below the tree's root, in merge order.
     fn loaded(&self, container: &str) -> Vec<String> {
+        self.short(&self.load(container))
+    }
+
+    fn short(&self, sources: &Sources) -> Vec<String> {
         let below = |path: &Path| path.strip_prefix(self.directory.path()).unwrap().to_str().unwrap().to_owned();
         let short = |path: String| path.replace("/lib/berth/containers", "").replace("/berth/containers", "");
-        self.load(container).files.iter().map(|file| short(below(&file.path))).collect()
+        sources.files.iter().map(|file| short(below(&file.path))).collect()
     }
 }
 
@@ -72,6 +76,21 @@ fn the_highest_root_has_the_main_file_and_all_roots_have_drop_ins() {
     let expected =
         ["run/web.toml", "etc/web.toml.d/10-etc.toml", "run/web.toml.d/20-run.toml", "usr/web.toml.d/50-usr.toml"];
     assert_eq!(tree.loaded("web"), expected);
+}
+
+#[test]
+fn a_file_that_is_named_has_the_drop_ins_of_all_roots_where_it_is_in_one() {
+    let tree = Tree::new();
+    tree.write("usr/web.toml", "image = \"a\"")
+        .write("run/web.toml", "image = \"b\"")
+        .write("usr/web.toml.d/50-usr.toml", "tty = true")
+        .write("etc/web.toml.d/10-etc.toml", "tty = true");
+    let named = |path: &Path| Sources::named(&tree.scope(), path, name("web")).unwrap();
+    let expected = ["usr/web.toml", "etc/web.toml.d/10-etc.toml", "usr/web.toml.d/50-usr.toml"];
+    assert_eq!(tree.short(&named(&tree.path("usr/web.toml"))), expected);
+    let elsewhere = tree.path("etc/work/web.toml");
+    tree.write("etc/work/web.toml", "image = \"c\"").write("etc/work/web.toml.d/a.toml", "tty = true");
+    assert_eq!(tree.short(&named(&elsewhere)), ["etc/work/web.toml", "etc/work/web.toml.d/a.toml"]);
 }
 
 #[test]

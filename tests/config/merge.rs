@@ -64,7 +64,7 @@ fn verbatim_lists_grow_line_by_line_and_single_values_are_replaced() {
     let unit = |key| values(&container, VerbatimSection::Unit, key).unwrap();
     assert_eq!(unit("After"), ["a.target", "b.target", "c.target"]);
     assert_eq!(unit("Wants"), ["", "y.target"]);
-    let properties = berth::unit::properties(&container, None).unwrap();
+    let properties = berth::unit::properties(&container, None, &|_| None).unwrap();
     let wants: Vec<_> = properties.into_iter().filter(|property| property.name() == "Wants").collect();
     assert_eq!(berth::unit::text(&wants), "[Unit]\nWants=\nWants=y.target\n");
     assert!(unit("Before").is_empty());

@@ -2,6 +2,7 @@
 
 mod interface;
 mod machined;
+mod nesting;
 mod throwaway;
 
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use crate::ring::{Declared, Host, eventually, host};
 
 /// A copy of the host's own Debian that may be written to, named after the container; gone with it.
 pub struct Tree {
-    path: String,
+    pub path: String,
 }
 
 impl Tree {

@@ -82,6 +82,17 @@ fn a_list_names_the_system_a_container_is_of_as_machinectl_does() {
         .unwrap()
         .clone();
     assert_eq!(row["os"], "");
+    // A device is not even opened: of some that alone does something.
+    let tree = "/srv/data/told-device";
+    host()
+        .run(&format!(
+            "mkdir -p /srv/data; cp -a /srv/busybox {tree}; mkdir -p {tree}/etc; mknod {tree}/etc/os-release c 1 7"
+        ))
+        .ok();
+    let device = host().declare("told-device", &format!("rootfs = \"{tree}\"\ncommand = [\"/bin/sleep\", \"1000\"]\n"));
+    device.start();
+    let opened = host().run("strace -f -e trace=openat2 berthctl list 2>&1 | grep /etc/os-release").ok();
+    assert!(opened.lines().count() > 0 && opened.lines().all(|line| line.contains("O_PATH")), "{opened}");
 }
 
 #[test]
@@ -203,6 +214,11 @@ fn a_check_says_what_is_wrong_and_where() {
     assert!(wrong.stderr.contains("2 of 3 containers cannot start"), "{wrong:?}");
     assert_eq!(wrong.exits(1), "told-right: ok");
     assert!(host().run("berthctl check").stderr.contains("told-wrong.toml:2:1"));
+    host().run("mkdir -p /srv/data/told-shut; cp -a /srv/busybox /srv/data/told-shut/tree").ok();
+    let _booted = host().declare("told-open", "rootfs = \"/srv/data/told-shut/tree\"\nboot = true\n");
+    let open = host().run("berthctl check told-open").stderr;
+    assert!(open.contains("warning: everybody can reach /srv/data/told-shut/tree on this host"), "{open}");
+    assert_eq!(host().run("chmod 700 /srv/data/told-shut; berthctl check told-open").stderr, "");
     host().run("berthctl check 'Told Wrong'").exits(2);
 }
 

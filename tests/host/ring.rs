@@ -46,6 +46,11 @@ impl Ring {
 /// In seconds: a script that hangs is killed with all it started, and fails its test, not the whole run.
 const PATIENCE_FOR_A_SCRIPT: u32 = 120;
 
+/// What `make stage` made, and hosts have installed.
+pub fn stage() -> PathBuf {
+    std::env::var_os("BERTH_STAGE").expect("BERTH_STAGE names what `make stage` made; see tests/host").into()
+}
+
 /// A booted host with berth installed.
 pub struct Host {
     name: String,
@@ -65,7 +70,17 @@ impl Host {
 
     /// The same, with more options of `tests/bed/vm start`.
     pub fn boot_with(purpose: &str, options: &[&str]) -> Host {
-        let stage = std::env::var_os("BERTH_STAGE").expect("BERTH_STAGE names what `make stage` made; see tests/host");
+        let host = Host::start(purpose, &stage(), options);
+        host.run("mkdir -p /etc/berth/containers").ok();
+        host
+    }
+
+    /// A host that has never had berth; `files` is laid over its root.
+    pub fn boot_without(purpose: &str, files: &Path) -> Host {
+        Host::start(purpose, files, &[])
+    }
+
+    fn start(purpose: &str, files: &Path, options: &[&str]) -> Host {
         let suite = std::env::var("BERTH_SUITE").unwrap_or_else(|_| "trixie".to_owned());
         let owner = std::process::id().to_string();
         let host = Host { name: format!("check-{suite}-{purpose}-{owner}") };
@@ -74,7 +89,7 @@ impl Host {
             .arg(&host.name)
             .args(["--suite", &suite, "--owner", &owner])
             .arg("--with")
-            .arg(stage)
+            .arg(files)
             .args(options)
             .output()
             .unwrap();
@@ -184,7 +199,7 @@ for applet in $(busybox --list); do ln -s busybox /srv/busybox/bin/$applet; done
 cp --remove-destination /usr/bin/busybox /srv/busybox/bin/
 printf 'root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:www:/var:/bin/sh\n' >/srv/busybox/etc/passwd
 printf 'root:x:0:\nwww:x:33:\nadm:x:4:\n' >/srv/busybox/etc/group
-mkdir -p /etc/berth/containers /srv/data
+mkdir -p /srv/data
 ";
 
 /// A TOML that runs `script` with the shell of the tree at `root`. `rest` may hold keys, then tables.

@@ -1,15 +1,16 @@
 //! `network create` and `network remove`: a file of /etc/berth/networks, written and taken away.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use crate::Scope;
 use crate::cli::complete;
+use crate::cli::draft::Draft;
 use crate::cli::failure::Failure;
 use crate::cli::output::Accepted;
 use crate::config::{NetworkName, NetworkSources};
+use crate::event::{self, About};
 use crate::network::remove_unused;
 use crate::network::state::{Live, Member};
 
@@ -86,13 +87,8 @@ impl Create {
             return Err(Failure::new(format!("network {} is there already: {}", self.name, file.path.display())));
         }
         let path = path(scope, &self.name)?;
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let mut file = std::fs::File::create_new(&path)
-            .map_err(|error| Failure::new(format!("create {}: {error}", path.display())))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        Draft::write(&path, None)?.keep_with(&text)?;
+        event::record(scope, About::Network, "create", self.name.as_str(), &[]);
         if !self.accepted.quiet {
             println!("wrote {}", path.display());
         }
@@ -163,6 +159,7 @@ fn remove(scope: &Scope, name: &NetworkName) -> Result<PathBuf, Failure> {
         Err(error) => return Err(Failure::new(format!("network {name}: read {}: {error}", path.display()))),
     }
     std::fs::remove_file(&path)?;
+    event::record(scope, About::Network, "remove", name.as_str(), &[]);
     // The last container may just have left it.
     remove_unused(scope).map_err(|error| Failure::new(error.to_string()))?;
     Ok(path)

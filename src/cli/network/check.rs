@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Listing, Table};
 use crate::network::{Obstacle, obstacles};
 
-/// Look for rules of other firewalls that drop what containers send or get, and for missing parts of networks
+/// Look for what keeps traffic from containers: other firewalls' rules, missing parts of networks, ports bound by others
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
@@ -32,6 +32,7 @@ impl Check {
                 Obstacle::Missing(what) => {
                     Row { what: "missing", name: what, help: "berthctl network reload makes it again" }
                 }
+                Obstacle::Port { name, help } => Row { what: "taken port", name, help },
                 Obstacle::Rule { name, help } => Row { what: "foreign rule", name, help },
             })
             .collect();

@@ -22,7 +22,7 @@ use crate::unit::manager::{Ended, ManagerError};
 pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options: &Options) -> Result<i32, Failure> {
     let signals = Signals::hold()?;
     expect_moves();
-    let mut unit = Unit::new(prepared, true)?;
+    let mut unit = Unit::new(scope, prepared, true)?;
     let terminal = prepared.container.tty;
     let mut errors = Errors { said: None };
     let (mut console, descriptors) = match terminal {
@@ -106,7 +106,7 @@ fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Failure> {
     }
     // Where it is another start that holds the name, that one tidies up.
     match Claim::take(scope, name, Vec::new(), RELEASE) {
-        Ok(_claim) => Ok(executor::tidy(scope, name, executor::Keep::Nothing)?),
+        Ok(_claim) => Ok(executor::tidy_for_good(scope, name)?),
         Err(_) => Ok(()),
     }
 }

@@ -16,10 +16,10 @@ use crate::config::VerbatimSection;
 use crate::executor::{self, Caller};
 use crate::machine::{Signals, attend};
 use crate::unit::template::{EXECUTOR, TRANSIENT};
-use crate::unit::{Owner, transient, variants};
+use crate::unit::{Owner, transient, unit_of_running, variants};
 
 /// Settings beside `[resources]` that a scope has, too (systemd.scope(5)).
-const OF_SCOPES: [&str; 4] = ["Description", "Slice", "Delegate", "TasksMax"];
+const OF_SCOPES: [&str; 6] = ["Description", "Requires", "After", "Slice", "Delegate", "TasksMax"];
 
 pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, interactive: bool) -> Result<i32, Failure> {
     if prepared.container.tty {
@@ -37,7 +37,7 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, interac
         let _ = executor.kill();
         let _ = executor.wait();
     }
-    let tidied = executor::tidy(scope, &prepared.name, executor::Keep::Nothing);
+    let tidied = executor::tidy_for_good(scope, &prepared.name);
     reservation.hand_over();
     let code = code?;
     tidied?;
@@ -57,7 +57,9 @@ fn spawn(prepared: &Prepared, socket: OwnedFd, interactive: bool) -> Result<Chil
 
 fn make_scope(scope: &Scope, prepared: &Prepared, process: u32) -> Result<(), Failure> {
     let unit = format!("{TRANSIENT}{}.scope", prepared.name.machine());
-    let mut settings = transient(&unit, &prepared.name, &prepared.container, prepared.image.as_ref())?;
+    let mut settings = transient(&unit, &prepared.name, &prepared.container, prepared.image.as_ref(), &|other| {
+        unit_of_running(scope, other)
+    })?;
     settings.retain(|property| {
         property.setting.owner == Owner::Verbatim(VerbatimSection::Resources) || OF_SCOPES.contains(&property.name())
     });

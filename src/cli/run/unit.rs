@@ -5,10 +5,11 @@ use std::os::fd::OwnedFd;
 use zbus::{Fd, Variant};
 
 use super::Prepared;
+use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::executor::SEATED;
 use crate::unit::template::{self, unit_name};
-use crate::unit::{Property, transient, variants};
+use crate::unit::{Property, transient, unit_of_running, variants};
 
 pub struct Unit {
     pub name: String,
@@ -24,10 +25,12 @@ pub struct Unit {
 
 impl Unit {
     /// `attended` by us: we tidy up after it, but not over systemd's own restarts.
-    pub fn new(prepared: &Prepared, attended: bool) -> Result<Self, Failure> {
-        let name = unit_name(&prepared.name);
-        let mut settings = transient(&name, &prepared.name, &prepared.container, prepared.image.as_ref())?;
+    pub fn new(scope: &Scope, prepared: &Prepared, attended: bool) -> Result<Self, Failure> {
         let container = &prepared.container;
+        let name = unit_name(&prepared.name);
+        let mut settings = transient(&name, &prepared.name, container, prepared.image.as_ref(), &|other| {
+            unit_of_running(scope, other)
+        })?;
         if attended && !container.may_restart() {
             template::attended(&mut settings, &prepared.name);
         }

@@ -86,6 +86,14 @@ fn its_journal_is_seen(name: &str, rest: &str) {
     logged(host(), &format!("journalctl -q --no-pager -M {name}"), &line);
     logged(host(), &format!("berthctl logs --no-pager {name}"), &line);
     logged(host(), &format!("berthctl logs --no-pager {name}"), &format!("Started {}", container.unit));
+    // Another system's files may say anything of this one.
+    let foreign = format!("/var/log/journal/{}", "f".repeat(32));
+    let read = format!(
+        "mkdir {foreign}; touch {foreign}/system.journal
+        strace -f -e trace=openat berthctl logs --no-pager {name} 2>&1 >/dev/null; rm -r {foreign}"
+    );
+    let read = host().run(&read).ok();
+    assert!(read.contains("/var/log/journal/") && !read.contains(&foreign), "{read}");
     let others = host()
         .run(&format!(
             "berthctl logs --no-pager {name} | grep -c 'bed.service.*systemd\\[1\\]'; journalctl -q -u container@{name}"

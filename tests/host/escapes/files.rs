@@ -148,3 +148,24 @@ for fd in range(0, 3):
 "#;
     stays_in(host(), "descriptors-out", "", attack, 7);
 }
+
+/// The container's root is root on the disk, too, where nobody else may get at what it leaves.
+#[test]
+#[ignore = "host ring: make check"]
+fn a_set_user_id_program_left_in_a_layer_is_out_of_reach_of_the_host_s_users() {
+    let leave = "cp /bin/busybox /suid; chmod 4755 /suid; sleep 1000";
+    for (name, rest) in [("suid-fresh", ""), ("suid-kept", "ephemeral = false\n")] {
+        // As an older version of berth left it.
+        host().run("mkdir -p /var/lib/berth/writable; chmod 755 /var/lib/berth/writable").ok();
+        let container = host().declare_shell(name, rest, leave);
+        container.start();
+        let left = format!("/var/lib/berth/writable/{name}/upper/suid");
+        assert_eq!(
+            host().run(&format!("until test -u {left}; do sleep 0.05; done; stat -c '%u %a' {left}")).ok(),
+            "0 4755"
+        );
+        let reached = host().run(&format!("runuser -u nobody -- {left} id -u"));
+        assert!(reached.stderr.contains("Permission denied"), "{reached:?}");
+        assert_eq!(reached.stdout, "");
+    }
+}

@@ -88,3 +88,29 @@ fn addresses_that_cannot_be_had_are_said_to_be_so() {
     start(&next);
     assert!(super::address(&next, false).starts_with("10.64.0."), "{}", super::address(&next, false));
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn routes_of_every_table_that_a_rule_leads_to_are_kept_clear_of() {
+    let host = host("tables");
+    // As a VPN has its own, and one that takes everything by two halves.
+    let routes = "ip route add 10.86.0.0/16 dev out table 52; ip rule add pref 5270 lookup 52; \
+        ip route add 0.0.0.0/1 via 192.0.2.2; ip route add 128.0.0.0/1 via 192.0.2.2; ip route add 10.96.0.0/12 via 192.0.2.2; \
+        ip route add 10.87.0.0/16 dev out table 77";
+    host.run(routes).ok();
+    let next = server(&host, "next", "mode = \"bridge\"");
+    start(&next);
+    assert!(super::address(&next, false).starts_with("10.87.0."), "{}", super::address(&next, false));
+    let on = |network: &str| format!("mode = \"bridge\"\nnetworks = [\"{network}\"]");
+    host.write("/etc/berth/networks/over.toml", "subnets = [\"10.86.3.0/24\"]");
+    fails(
+        &server(&host, "a", &on("over")),
+        "network over: its subnet 10.86.3.0/24 overlaps the host's route to 10.86.0.0/16 by out (table 52)",
+    );
+    // A part of what a router has the rest of.
+    host.write("/etc/berth/networks/cut.toml", "subnets = [\"10.99.0.0/24\"]");
+    let cut = server(&host, "cut", &on("cut"));
+    start(&cut);
+    assert!(super::ask(&host, "", "TCP:10.99.0.1:80").contains("refused"));
+    assert!(super::ask(&host, "", &format!("TCP:{}:80", super::address(&cut, false))).starts_with("cut sees"));
+}

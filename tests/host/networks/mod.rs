@@ -1,13 +1,19 @@
 //! Containers on networks, with real traffic: each test on a host of its own, beside which a namespace `far` is the outside.
 
+pub mod beside;
 mod crowds;
+mod ends;
 mod errors;
+mod firewalld;
+mod flows;
+mod matrix;
 mod named;
 mod others;
 mod reach;
 mod repair;
+pub mod ways;
 
-use crate::ring::{DEBIAN, Declared, Host, eventually};
+use crate::ring::{DEBIAN, Declared, Host, Ring, eventually};
 
 /// A second namespace, on the other side of a link: 192.0.2.1 and 2001:db8::1 are the host's.
 const OUTSIDE: &str = r"
@@ -25,68 +31,66 @@ ip netns exec far sh -c '
     ip link set outside up'
 ";
 
-/// Answers each connection and datagram at a port with its own name and who asked.
-const SERVER: &str = r"
-socat TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0 SYSTEM:'echo $name sees $SOCAT_PEERADDR' &
-socat UDP6-RECVFROM:$port,fork,reuseaddr,ipv6only=0 SYSTEM:'echo $name sees $SOCAT_PEERADDR' &
-wait";
-
-/// As socat prints an address of IPv4 that comes to a socket of IPv6, and one of IPv6.
-const GATEWAY: &str = "10.86.0.1";
+/// Answers whoever asks it with its own name and who asked, and asks.
+pub const TALK: &str = include_str!("talk.py");
 
 fn host(purpose: &str) -> Host {
     let host = Host::boot(purpose);
     host.run(OUTSIDE).ok();
+    host.write("/srv/talk.py", TALK);
     host
 }
 
 /// A container that serves at port 80, on networks of its own.
 fn server<'a>(host: &'a Host, name: &str, network: &str) -> Declared<'a> {
-    let script = SERVER.replace("$port", "80").replace("$name", name);
+    server_at(host, name, network, 80)
+}
+
+/// In a virtual machine its root is the machine's own.
+pub fn server_at<'a>(host: &'a Host, name: &str, network: &str, port: u16) -> Declared<'a> {
+    let root = if Ring::chosen() == Ring::Vm { "/" } else { DEBIAN };
     let toml = format!(
-        "rootfs = \"{DEBIAN}\"\ninit = true\ncommand = [\"/bin/sh\", \"-c\", '''{script}''']\n[network]\n{network}\n"
+        "rootfs = \"{root}\"\ninit = true\n\
+        command = [\"python3\", \"-c\", '''{TALK}''', \"serve\", \"{name}\", \"{port}\"]\n[network]\n{network}\n"
     );
     host.declare(name, &toml)
 }
 
 /// Starts it, and waits until it serves.
-fn start(container: &Declared) {
+pub fn start(container: &Declared) {
     container.start();
+    serves(container, 80);
+}
+
+/// Waits until it does so at that port.
+fn serves(container: &Declared, port: u16) {
     let pid = container.show("MainPID");
+    listens(container.host, &format!("nsenter -n -t {pid}"), port);
+}
+
+/// Serves beside containers: on the host, or where `place` leads.
+pub fn serve(host: &Host, name: &str, place: &str, port: u16) {
+    host.run(&format!("systemd-run -q --unit=talk-{name} {place} python3 /srv/talk.py serve {name} {port}")).ok();
+    listens(host, place, port);
+}
+
+fn listens(host: &Host, place: &str, port: u16) {
     eventually(|| {
-        let listening = container.host.run(&format!("nsenter -n -t {pid} ss -Hltun 'sport = 80'")).stdout;
-        if listening.lines().count() == 2 { Ok(()) } else { Err(format!("{}: {listening}", container.name)) }
+        let listening = host.run(&format!("{place} ss -Hltun 'sport = {port}'")).stdout;
+        if listening.lines().count() == 2 { Ok(()) } else { Err(format!("port {port}: {listening}")) }
     });
 }
 
-/// What a client is answered: `from` is a prefix of its command, `to` an address of socat's.
+/// What a client is answered: `from` is a prefix of its command, `to` a question of talk.py's, or several, each with a line.
 fn ask(host: &Host, from: &str, to: &str) -> String {
-    // A server that is done closes a connection at which something unread waits with a reset.
-    let script = match to.starts_with("UDP") {
-        true => format!("echo | timeout 5 {from} socat -T 2 -t 2 - {to} 2>&1 | head -n 1"),
-        false => format!("timeout 5 {from} socat -T 2 -t 2 - {to},connect-timeout=2 </dev/null 2>&1 | head -n 1"),
-    };
-    // socat's own server loses a datagram now and then.
-    let tries = if to.starts_with("UDP") { 5 } else { 1 };
-    let answers = (0..tries).map(|_| plain(host.run(&script).stdout.trim_end()));
-    let mut answers = answers.skip_while(String::is_empty);
-    answers.next().unwrap_or_default()
-}
-
-/// With addresses as everybody writes them.
-fn plain(text: &str) -> String {
-    let word = |word: &str| match word.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>() {
-        Ok(address) => address.to_canonical().to_string(),
-        Err(_) => word.to_owned(),
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    host.run(&format!("{from} python3 - ask 2 {to} </srv/talk.py")).stdout.trim_end().to_owned()
 }
 
 fn inside(container: &Declared) -> String {
     format!("berthctl exec -i {} --", container.name)
 }
 
-const FAR: &str = "ip netns exec far";
+pub const FAR: &str = "ip netns exec far";
 
 /// Its address on its first network: of IPv4, or of IPv6.
 fn address(container: &Declared, six: bool) -> String {

@@ -27,4 +27,6 @@ fn siblings_are_reached_by_name_and_alias_and_a_killed_responder_is_not_missed()
     // On the host machined knows them (nss-mymachines(8)).
     let found = host.run("getent ahosts db").stdout;
     assert!(found.contains(&address(&db, false)) && found.contains(&address(&db, true)), "{found}");
+    let status = host.run("machinectl status web").ok();
+    assert!(status.contains("Iface: vb-web vb-web+1\n") && status.contains(&address(&web, false)), "{status}");
 }

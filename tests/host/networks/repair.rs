@@ -20,7 +20,6 @@ fn flushed_rules_and_a_deleted_bridge_are_made_again_within_ten_seconds() {
         "nft flush chain inet berth publish",
         "ip link del berth-default",
         "ip link set vb-web nomaster",
-        "systemctl start firewalld; firewall-cmd --reload; systemctl stop firewalld",
     ] {
         let began = std::time::Instant::now();
         host.run(&format!("{harm} >/dev/null 2>&1")).ok();
@@ -60,4 +59,13 @@ fn network_reload_says_what_it_made_again_and_check_what_is_missing() {
     host.run("nft add table ip filter; nft 'add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'").ok();
     let obstacle = host.run("berthctl network check --no-legend").exits(1);
     assert!(obstacle.contains("ip filter FORWARD (forward, policy drop)"), "{obstacle}");
+    // A port that somebody binds once it is published; one at an address that is nobody else's.
+    let listen = |at: &str| format!("setsid socat {at} PIPE </dev/null >/dev/null 2>&1 &");
+    let listeners =
+        ["TCP6-LISTEN:8080,bind=[::1]", "UDP4-RECVFROM:8080", "TCP4-LISTEN:8080,bind=127.0.0.1"].map(listen);
+    host.run(&format!("nft delete table ip filter; {} sleep 0.5", listeners.concat())).ok();
+    let number = host.run("pgrep -x socat --newest").ok();
+    let shadowed = host.run("berthctl network check --no-legend").exits(1);
+    let expected = format!("8080/tcp of web, at which socat (process {number}) listens");
+    assert!(shadowed.contains(&expected) && shadowed.lines().count() == 1, "{shadowed}");
 }

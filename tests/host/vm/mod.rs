@@ -6,6 +6,8 @@ use crate::ring::{Host, Ring, host};
 mod access;
 mod freezer;
 mod limits;
+mod networks;
+mod packages;
 mod power;
 mod reboot;
 

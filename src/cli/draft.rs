@@ -1,4 +1,4 @@
-//! The copy of a file that is edited in its place, beside it, and takes its place in one step.
+//! What a file is to say: beside it until it is whole, then in its place in one step.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write;
@@ -41,6 +41,12 @@ impl Draft {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// That text in the target's place, for good.
+    pub fn keep_with(self, text: &str) -> std::io::Result<()> {
+        std::fs::write(&self.path, text)?;
+        self.keep()
     }
 
     /// In the target's place, for good.
