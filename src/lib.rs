@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod event;
 pub mod executor;
 pub mod image;
 pub mod init;

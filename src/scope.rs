@@ -21,6 +21,8 @@ pub struct Scope {
     pub state: PathBuf,
     /// Where named directory trees for `rootfs = "deb"` live.
     pub machines: PathBuf,
+    /// Whether what happens is told to the host's journal.
+    pub journal: bool,
 }
 
 impl Scope {
@@ -36,6 +38,7 @@ impl Scope {
             store: root.join("var/lib/berth"),
             state: root.join("run/berth/state"),
             machines: root.join("var/lib/machines"),
+            journal: root == Path::new("/"),
         }
     }
 
@@ -94,6 +97,11 @@ impl Scope {
     /// `/run/berth/state/containers`: one directory for each started container.
     pub fn container_states(&self) -> PathBuf {
         self.state.join("containers")
+    }
+
+    /// `/run/berth/state/disks`: where each container's disk image is mounted while its root is made.
+    pub fn disks(&self) -> PathBuf {
+        self.state.join("disks")
     }
 
     /// `/run/berth/state/networks`: one directory for each network that is up.

@@ -87,3 +87,39 @@ fn missing_and_unknown_words_are_2_and_where_a_payload_s_status_was_to_come_125(
         assert_eq!(berthctl(words).status.code(), Some(0), "{words:?}");
     }
 }
+
+/// Every verb, and every verb of a verb, as words.
+fn verbs(command: &clap::Command, words: &[String]) -> Vec<Vec<String>> {
+    let mut all = vec![words.to_vec()];
+    for verb in command.get_subcommands() {
+        all.extend(verbs(verb, &[words, &[verb.get_name().to_owned()]].concat()));
+    }
+    all
+}
+
+#[test]
+fn the_help_of_every_verb_fits_a_screen_and_tells_all_of_it() {
+    let whole = berth::cli::command();
+    let (mut wrong, all) = (Vec::new(), verbs(&whole, &[]));
+    assert!(all.len() > 60, "only {} verbs", all.len());
+    for verb in all {
+        let mut long = String::new();
+        for (flag, most) in [("-h", 24), ("--help", 50)] {
+            let words: Vec<&str> = verb.iter().map(String::as_str).chain([flag]).collect();
+            let ran = Command::new(env!("CARGO_BIN_EXE_berthctl")).args(&words).env("COLUMNS", "80").output().unwrap();
+            long = String::from_utf8(ran.stdout).unwrap();
+            let (lines, columns) = (long.lines().count(), long.lines().map(|line| line.chars().count()).max().unwrap());
+            assert!(ran.status.success() && long.contains("Usage: berthctl"), "{words:?}: {long}");
+            if lines > most || columns > 80 {
+                wrong.push(format!("{}: {lines} lines, {columns} columns", words.join(" ")));
+            }
+        }
+        let command = verb.iter().fold(&whole, |command, word| command.find_subcommand(word).unwrap());
+        let said: Vec<&str> = long.split([' ', ',', '[', '\n']).collect();
+        let below = command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(|verb| verb.get_name().to_owned());
+        let options = command.get_arguments().filter(|option| !option.is_hide_set()).filter_map(clap::Arg::get_long);
+        let missing = below.chain(options.map(|option| format!("--{option}"))).filter(|word| !said.contains(&&**word));
+        wrong.extend(missing.map(|word| format!("{} --help: no {word}", verb.join(" "))));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -8,6 +8,7 @@ use super::output::Accepted;
 use super::target::{units_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
+use crate::event::{self, About};
 
 /// Freeze all processes of containers
 #[derive(Debug, Args)]
@@ -31,8 +32,9 @@ pub struct Resume {
 impl Pause {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         with_systemd(scope, async |systemd| {
-            for unit in units_of(scope, systemd, &self.names).await? {
+            for (name, unit) in self.names.iter().zip(units_of(scope, systemd, &self.names).await?) {
                 systemd.freeze(&unit).await?;
+                event::record(scope, About::Container, "pause", name.as_str(), &[("unit", &unit)]);
             }
             Ok(0)
         })
@@ -42,8 +44,9 @@ impl Pause {
 impl Resume {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         with_systemd(scope, async |systemd| {
-            for unit in units_of(scope, systemd, &self.names).await? {
+            for (name, unit) in self.names.iter().zip(units_of(scope, systemd, &self.names).await?) {
                 systemd.thaw(&unit).await?;
+                event::record(scope, About::Container, "resume", name.as_str(), &[("unit", &unit)]);
             }
             Ok(0)
         })

@@ -4,25 +4,30 @@ mod bind;
 mod cat;
 mod check;
 pub mod complete;
+mod console;
 mod copy;
 mod doctor;
 mod draft;
 mod edit;
 mod elsewhere;
 mod enable;
+mod events;
 mod exec;
 mod failure;
 mod freeze;
+mod help;
 mod image;
 mod import_nspawn;
 mod jobs;
 mod kill;
 mod list;
+mod login;
 mod logs;
 mod machine_image;
 mod network;
 mod output;
 mod plan;
+mod privilege;
 mod pull;
 mod push;
 mod registry;
@@ -37,6 +42,8 @@ mod transfer;
 mod trust;
 mod wait;
 
+use std::io::Write as _;
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -49,13 +56,12 @@ const NOT_RUN: i32 = 125;
 /// Run containers the way systemd runs services.
 #[derive(Debug, Parser)]
 #[command(name = "berthctl", version, disable_help_subcommand = true, max_term_width = 100)]
-#[command(after_help = "Containers are described in /etc/berth/containers/NAME.toml, see berth.container(5), and are \
-    the units container@NAME.service.")]
+#[command(after_help = "Containers are described in /etc/berth/containers/NAME.toml: berth.container(5)")]
 struct Berthctl {
-    /// Do it on another host, over ssh; before the verb
+    /// Do it there, over ssh; before the verb
     #[arg(short = 'H', long, value_name = "[USER@]HOST[:PORT]", conflicts_with = "machine")]
     host: Option<String>,
-    /// Do it in a running container that has berth, too; before the verb
+    /// Do it in one that has berth; before the verb
     #[arg(short = 'M', long, value_name = "[USER@]CONTAINER", add = complete::running())]
     machine: Option<String>,
     #[command(subcommand)]
@@ -102,10 +108,16 @@ enum Verb {
     Show(show::Show),
     #[command(display_order = 13)]
     Logs(logs::Logs),
+    #[command(display_order = 13)]
+    Events(events::Events),
     #[command(display_order = 14)]
     Exec(exec::Exec),
     #[command(display_order = 15)]
     Shell(shell::Shell),
+    #[command(display_order = 15)]
+    Login(login::Login),
+    #[command(display_order = 15)]
+    Console(console::ConsoleVerb),
     #[command(display_order = 15)]
     CopyTo(copy::CopyTo),
     #[command(display_order = 15)]
@@ -114,6 +126,10 @@ enum Verb {
     Bind(bind::Bind),
     #[command(display_order = 15)]
     Unbind(bind::Unbind),
+    #[command(display_order = 15)]
+    AttachDevice(bind::AttachDevice),
+    #[command(display_order = 15)]
+    DetachDevice(bind::DetachDevice),
     #[command(display_order = 16)]
     Plan(plan::PlanVerb),
     #[command(display_order = 17)]
@@ -161,6 +177,12 @@ enum Verb {
     /// Put a directory into /var/lib/machines
     #[command(display_order = 23)]
     ImportFs(transfer::Import),
+    /// Download a tar archive into /var/lib/machines, as a tree
+    #[command(display_order = 23)]
+    PullTar(transfer::Pull),
+    /// Download a disk image into /var/lib/machines
+    #[command(display_order = 23)]
+    PullRaw(transfer::Pull),
     /// Write a tree in /var/lib/machines to a tar archive
     #[command(display_order = 23)]
     ExportTar(transfer::Export),
@@ -188,7 +210,8 @@ pub fn main() -> i32 {
         Ok(parsed) => parsed,
         Err(error) => {
             say(&error);
-            let runs_payload = std::env::args().nth(1).is_some_and(|verb| ["run", "exec", "shell"].contains(&&*verb));
+            let runs_payload =
+                std::env::args().nth(1).is_some_and(|verb| ["run", "exec", "shell", "login"].contains(&&*verb));
             return match error.use_stderr() {
                 false => 0,
                 true if runs_payload => NOT_RUN,
@@ -202,7 +225,17 @@ pub fn main() -> i32 {
         return failure.code.unwrap_or(FAILED);
     }
     let scope = Scope::system();
-    let failed = if matches!(parsed.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Shell(_)) { NOT_RUN } else { FAILED };
+    if let Some(verb) = parsed.verb.of_root()
+        && let Err(failure) = privilege::root(verb)
+    {
+        eprintln!("berthctl: {}", failure.text);
+        return if ["run", "exec"].contains(&verb) { NOT_RUN } else { FAILED };
+    }
+    let failed = if matches!(parsed.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Shell(_) | Verb::Login(_)) {
+        NOT_RUN
+    } else {
+        FAILED
+    };
     match parsed.verb.carry_out(&scope) {
         Ok(code) => code,
         Err(failure) => {
@@ -218,6 +251,14 @@ pub fn main() -> i32 {
 fn say(error: &clap::Error) {
     let text = error.render().to_string();
     match (error.kind(), text.split_once("\n\n")) {
+        (ErrorKind::DisplayHelp, _) => {
+            let words: Vec<String> = std::env::args().skip(1).collect();
+            let _ = write!(std::io::stdout(), "{}", help::of(&words));
+        }
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, _) => {
+            let words: Vec<String> = std::env::args().skip(1).chain(["-h".to_owned()]).collect();
+            let _ = write!(std::io::stderr(), "{}", help::of(&words));
+        }
         (ErrorKind::ValueValidation, Some((reason, _))) => {
             eprintln!("berthctl: {}", output::printable(reason.trim_start_matches("error: ")));
         }
@@ -227,6 +268,27 @@ fn say(error: &clap::Error) {
 }
 
 impl Verb {
+    /// Its name where it is root's: neither systemd nor machined does it for us, who would ask polkit.
+    fn of_root(&self) -> Option<&'static str> {
+        Some(match self {
+            Verb::Run(_) => "run",
+            Verb::Exec(_) => "exec",
+            Verb::Console(_) => "console",
+            Verb::Top(_) => "top",
+            Verb::Bind(_) => "bind",
+            Verb::Unbind(_) => "unbind",
+            Verb::AttachDevice(_) => "attach-device",
+            Verb::DetachDevice(_) => "detach-device",
+            Verb::Reset(_) => "reset",
+            Verb::Edit(_) => "edit",
+            Verb::Pull(_) => "pull",
+            Verb::Push(_) => "push",
+            Verb::Image(_) => "image",
+            Verb::Network(network::Network::Create(_) | network::Network::Remove(_)) => "network",
+            _ => return None,
+        })
+    }
+
     fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         match self {
             Verb::Run(run) => run.carry_out(scope),
@@ -248,12 +310,17 @@ impl Verb {
             Verb::Top(top) => top.carry_out(scope),
             Verb::Show(show) => show.carry_out(scope),
             Verb::Logs(logs) => logs.carry_out(scope),
+            Verb::Events(events) => events.carry_out(),
             Verb::Exec(exec) => exec.carry_out(scope),
             Verb::Shell(shell) => shell.carry_out(scope),
+            Verb::Login(login) => login.carry_out(scope),
+            Verb::Console(console) => console.carry_out(scope),
             Verb::CopyTo(copy) => copy.carry_out(scope),
             Verb::CopyFrom(copy) => copy.carry_out(scope),
             Verb::Bind(bind) => bind.carry_out(scope),
             Verb::Unbind(unbind) => unbind.carry_out(scope),
+            Verb::AttachDevice(attach) => attach.carry_out(scope),
+            Verb::DetachDevice(detach) => detach.carry_out(scope),
             Verb::Plan(plan) => plan.carry_out(scope),
             Verb::Check(check) => check.carry_out(scope),
             Verb::Cat(cat) => cat.carry_out(scope),
@@ -276,6 +343,8 @@ impl Verb {
             Verb::ImportTar(import) => import.carry_out("import-tar"),
             Verb::ImportRaw(import) => import.carry_out("import-raw"),
             Verb::ImportFs(import) => import.carry_out("import-fs"),
+            Verb::PullTar(pull) => pull.carry_out("pull-tar"),
+            Verb::PullRaw(pull) => pull.carry_out("pull-raw"),
             Verb::ExportTar(export) => export.carry_out("export-tar"),
             Verb::ExportRaw(export) => export.carry_out("export-raw"),
             Verb::Trust(trust) => trust.carry_out(scope),
@@ -322,14 +391,20 @@ mod tests {
             "logs -f -n 5 -S -1h -U now -o cat -q -r -b -l --no-pager web",
             "logs --follow --lines=5 --since=today --until=now --output=json --full web",
             "logs --tail 5 web",
+            "events -f -S -1h --filter type=image --filter event=pull -o json -q --no-pager",
+            "events --since=today --until=now --output=text",
             "kill -s KILL --kill-whom=leader web",
             "kill --signal=9 --kill-who=main web",
             "shell -q -E A=b --uid=www web ls -l",
+            "login -q web",
+            "console -q --no-pager web",
             "enable --now -q web",
             "disable --now -q web",
             "top -n 1 -d 0.5 --order memory -l -q --no-legend --no-pager -o json web",
             "import-nspawn -q --force --name web -o - deb",
             "import-tar -q --read-only --force a.tar deb",
+            "pull-tar -q --read-only --force --verify=no http://a/b.tar.xz deb",
+            "pull-raw --verify checksum http://a/b.raw",
             "export-raw -q --format gzip deb a.raw",
             "list-images -a -l -q --no-legend --no-pager -o json",
             "image-status -q --no-pager deb",
@@ -343,6 +418,8 @@ mod tests {
             "edit --full --force --no-pager web",
             "bind -q --read-only --mkdir --no-pager web /a /b",
             "unbind -q --no-pager web /b",
+            "attach-device -q --no-pager web /dev/fuse:/dev/fuse:rw",
+            "detach-device -q --no-pager web /dev/fuse",
             "copy-to -q --force --no-pager web a /b",
             "copy-from -q --force --no-pager web /a -",
             "doctor -l -q --no-legend --no-pager -o json",

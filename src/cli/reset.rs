@@ -8,6 +8,7 @@ use super::output::Accepted;
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
+use crate::event::{self, About};
 use crate::executor;
 
 /// Drop what stopped containers have written, and that they failed
@@ -34,6 +35,7 @@ impl Reset {
                 executor::Error::Held { .. } => Failure::new(format!("{error}; stop it first")),
                 other => other.into(),
             })?;
+            event::record(scope, About::Container, "reset", name.as_str(), &[]);
             if !layer {
                 unit?;
             }

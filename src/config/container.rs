@@ -309,6 +309,8 @@ pub struct Os {
     /// 32 hexadecimal digits; `None`: the tree's own, or one made of the container's name.
     pub machine_id: Option<String>,
     pub link_journal: LinkJournal,
+    /// Engines of containers run inside.
+    pub nesting: bool,
 }
 
 /// Where the inner system keeps its journal so that the host's journalctl(1) finds it, as `--link-journal=` of

@@ -177,7 +177,7 @@ impl<'a> Section<'a> {
     /// A table; keys it should not have are reported at once.
     pub fn of(schema: &'static Schema, table: &'a Table, report: &'a Report<'a>) -> Self {
         // To find what was meant takes a while, and nobody asks about more of them.
-        for entry in table.entries.iter().filter(|entry| !schema.keys.contains(&entry.key.as_str())).take(MOST) {
+        for entry in table.entries.iter().filter(|entry| !schema.has(&entry.key)).take(MOST) {
             report.add(&entry.key_place, unknown(schema, &entry.key));
         }
         Section { schema, table: Some(table), report }
@@ -186,7 +186,7 @@ impl<'a> Section<'a> {
     /// Whether an unknown key is probably one of these: then nothing is missing, and its own message says enough.
     pub fn has_nearly(self, keys: &[&str]) -> bool {
         let entries = self.table.map(|table| table.entries.as_slice()).unwrap_or_default();
-        let unknown = entries.iter().filter(|entry| !self.schema.keys.contains(&entry.key.as_str()));
+        let unknown = entries.iter().filter(|entry| !self.schema.has(&entry.key));
         unknown.take(MOST).any(|entry| {
             let help = schema::help(self.schema, &entry.key);
             help.is_some_and(|help| keys.iter().any(|key| help.contains(&format!("“{key}”"))))
@@ -194,7 +194,7 @@ impl<'a> Section<'a> {
     }
 
     pub fn entry(self, key: &str) -> Option<&'a Entry> {
-        debug_assert!(self.schema.keys.contains(&key), "{key} is missing in the schema of {}", self.schema.header);
+        debug_assert!(self.schema.has(key), "{key} is missing in the schema of {}", self.schema.header);
         self.table?.get(key)
     }
 

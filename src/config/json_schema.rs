@@ -37,7 +37,7 @@ pub fn json_schema() -> Value {
 
 fn section(schema: &Schema) -> Value {
     let mut properties: Map<String, Value> =
-        schema.keys.iter().map(|key| ((*key).to_owned(), key_schema(schema.header, key))).collect();
+        schema.names().map(|key| (key.to_owned(), described(schema, key, key_schema(schema.header, key)))).collect();
     if schema.header.is_empty() {
         for section in verbatim_sections::TABLES {
             let settings = table::all().filter(|setting| setting.owner == Owner::Verbatim(section));
@@ -82,10 +82,18 @@ fn key_schema(header: &str, key: &str) -> Value {
     }
 }
 
+/// With what the manual says of the key, for who hovers over it.
+pub fn described(schema: &Schema, key: &str, mut shape: Value) -> Value {
+    if let Some(about) = schema.about(key) {
+        shape["description"] = json!(about);
+    }
+    shape
+}
+
 fn typed(header: &str, key: &str) -> Value {
     match key {
         "autostart" | "boot" | "init" | "http-proxy" | "tty" | "ephemeral" | "read-only" | "recursive" | "optional"
-        | "privileged" | "no-new-privileges" => json!({ "type": "boolean" }),
+        | "privileged" | "no-new-privileges" | "nesting" => json!({ "type": "boolean" }),
         "entrypoint" | "command" | "reload-command" | "environment-files" | "environment-pass" | "devices"
         | "masked-paths" | "unmasked-paths" | "read-only-paths" | "lower" | "networks" | "publish" | "aliases"
         | "ip" | "dns" | "dns-search" | "dns-options" => reference("strings"),
@@ -156,7 +164,7 @@ fn interfaces() -> Value {
     };
     let with_mode = |kind: &str, modes: Vec<&str>| {
         let mut form = form(kind, &["parent", "vlan", "mode"]);
-        form["properties"]["mode"] = json!({ "enum": modes });
+        form["properties"]["mode"] = described(&schema::INTERFACE, "mode", json!({ "enum": modes }));
         form
     };
     json!({ "oneOf": [
@@ -170,8 +178,8 @@ fn interfaces() -> Value {
 fn form(schema: &Schema, kind: &str, required: &[&str], keys: &[&[&str]]) -> Value {
     let all = keys.concat();
     let mut properties: Map<String, Value> =
-        all.iter().map(|key| ((*key).to_owned(), key_schema(schema.header, key))).collect();
-    properties.insert("type".to_owned(), json!({ "const": kind }));
+        all.iter().map(|key| ((*key).to_owned(), described(schema, key, key_schema(schema.header, key)))).collect();
+    properties.insert("type".to_owned(), described(schema, "type", json!({ "const": kind })));
     let mut form = closed(properties);
     form["required"] = json!(required);
     form
@@ -201,19 +209,6 @@ mod tests {
     use super::*;
     use crate::config::Sources;
 
-    const SECTIONS: [&Schema; 10] = [
-        &schema::TOP,
-        &schema::PULL,
-        &schema::MOUNT,
-        &schema::NAMESPACES,
-        &schema::SECURITY,
-        &schema::CAPABILITIES,
-        &schema::USER_NAMESPACE,
-        &schema::NETWORK,
-        &schema::INTERFACE,
-        &schema::OS,
-    ];
-
     fn complaints(header: &str, line: &str) -> String {
         let text = if header.is_empty() { line.to_owned() } else { format!("{header}\n{line}") };
         let parsed = Sources::from_text("x".parse().unwrap(), text).parse();
@@ -232,8 +227,8 @@ mod tests {
     #[test]
     fn the_words_are_those_the_decoders_know() {
         let mut compared = 0;
-        for schema in SECTIONS {
-            for key in schema.keys {
+        for schema in schema::ALL {
+            for key in schema.names() {
                 let Some(known) = words(schema.header, key) else { continue };
                 let decoder = allowed(schema.header, &format!("{key} = \"no-such-word\""));
                 assert_eq!(decoder.unwrap_or_default(), known, "{} {key}", schema.header);
@@ -251,8 +246,8 @@ mod tests {
     #[test]
     fn the_types_are_those_the_decoders_expect() {
         let table = "{ a = \"b\" }";
-        for schema in SECTIONS {
-            for key in schema.keys {
+        for schema in schema::ALL {
+            for key in schema.names() {
                 let shape = key_schema(schema.header, key);
                 let reference = shape["$ref"].as_str().unwrap_or_default().trim_start_matches("#/$defs/");
                 let (right, wrong) = match (shape["type"].as_str(), reference) {
@@ -264,10 +259,10 @@ mod tests {
                     (_, "amount") => ("1", "true"),
                     _ => continue,
                 };
-                let tables = ["mount", "interface"].contains(key);
+                let tables = ["mount", "interface"].contains(&key);
                 if tables
                     || verbatim_sections::section(key).is_some()
-                    || schema.header.starts_with("[[") && *key == "type"
+                    || schema.header.starts_with("[[") && key == "type"
                 {
                     continue;
                 }

@@ -3,12 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::decode::{DRIVERS, IPVLAN_MODES, MACVLAN_MODES, MTU};
+use super::json_schema::described;
 use super::schema;
 
 /// `$defs/file` alone is a drop-in's, which may leave out what the main file has.
 pub fn network_json_schema() -> Value {
+    let file = &schema::NETWORK_FILE;
     let keys: Map<String, Value> =
-        schema::NETWORK_FILE.keys.iter().map(|key| ((*key).to_owned(), key_schema(key))).collect();
+        file.names().map(|key| (key.to_owned(), described(file, key, key_schema(key)))).collect();
     let modes = |words: Vec<&str>| json!({ "properties": { "mode": { "enum": words } } });
     let driver = |name: &str| json!({ "required": ["driver"], "properties": { "driver": { "const": name } } });
     let on_a_parent = json!({ "required": ["parent", "subnets"], "properties": forbidden(&["internal", "isolate", "dns", "interface"]) });
@@ -58,8 +60,8 @@ mod tests {
     /// type the schema has.
     #[test]
     fn every_key_of_a_network_is_read_as_what_the_schema_says() {
-        for key in schema::NETWORK_FILE.keys {
-            let driver = if *key == "mode" { "driver = \"ipvlan\"\nparent = \"eth0\"\n" } else { "" };
+        for key in schema::NETWORK_FILE.names() {
+            let driver = if key == "mode" { "driver = \"ipvlan\"\nparent = \"eth0\"\n" } else { "" };
             let text = format!("{driver}{key} = 1979-05-27");
             let refused = NetworkSources::from_text(Default::default(), text).parse().unwrap_err().to_string();
             let shape = key_schema(key);

@@ -1,5 +1,6 @@
 //! The keys there are, the keys there will be, and which of them was meant.
 
+use super::keys::{self, Key};
 use super::suggest::{nearest, plain};
 use super::{foreign, verbatim_sections};
 use crate::unit::{Owner, table};
@@ -8,7 +9,7 @@ use crate::unit::{Owner, table};
 pub struct Schema {
     /// As the header is written, `""` for the top of the file.
     pub header: &'static str,
-    pub keys: &'static [&'static str],
+    pub keys: &'static [Key],
     /// Keys that later work brings.
     pub later: &'static [&'static str],
     pub file: File,
@@ -21,159 +22,55 @@ pub enum File {
     Network,
 }
 
-const fn schema(header: &'static str, keys: &'static [&'static str], later: &'static [&'static str]) -> Schema {
+const fn schema(header: &'static str, keys: &'static [Key], later: &'static [&'static str]) -> Schema {
     Schema { header, keys, later, file: File::Container }
 }
 
-pub const TOP: Schema = schema(
-    "",
-    &[
-        "description",
-        "image",
-        "rootfs",
-        "autostart",
-        "boot",
-        "init",
-        "entrypoint",
-        "command",
-        "environment",
-        "environment-files",
-        "environment-pass",
-        "http-proxy",
-        "working-directory",
-        "user",
-        "groups",
-        "umask",
-        "hostname",
-        "timezone",
-        "stop-signal",
-        "reload-signal",
-        "reload-command",
-        "notify",
-        "tty",
-        "ephemeral",
-        "read-only",
-        "volatile",
-        "shm-size",
-        "devices",
-        "labels",
-        "annotations",
-        "pull",
-        "mount",
-        "namespaces",
-        "security",
-        "sysctls",
-        "rlimits",
-        "network",
-        "socket",
-        "os",
-        "unit",
-        "service",
-        "resources",
-        "install",
-    ],
-    &["health", "update", "pod"],
-);
-pub const PULL: Schema = schema("[pull]", &["policy", "platform", "retry", "retry-delay"], &[]);
-pub const MOUNT: Schema = schema(
-    "[[mount]]",
-    &[
-        "type",
-        "source",
-        "target",
-        "read-only",
-        "recursive",
-        "propagation",
-        "idmap",
-        "options",
-        "optional",
-        "size",
-        "mode",
-        "lower",
-        "upper",
-    ],
-    &[],
-);
-pub const NAMESPACES: Schema = schema("[namespaces]", &["pid", "ipc", "uts", "cgroup"], &[]);
-pub const SECURITY: Schema = schema(
-    "[security]",
-    &[
-        "privileged",
-        "insecure",
-        "no-new-privileges",
-        "seccomp",
-        "apparmor",
-        "selinux-label",
-        "masked-paths",
-        "unmasked-paths",
-        "read-only-paths",
-        "capabilities",
-        "user-namespace",
-    ],
-    &[],
-);
-pub const CAPABILITIES: Schema = schema("[security.capabilities]", &["add", "drop", "ambient"], &[]);
-pub const USER_NAMESPACE: Schema = schema("[security.user-namespace]", &["mode", "base", "size"], &[]);
-pub const NETWORK: Schema = schema(
-    "[network]",
-    &[
-        "mode",
-        "networks",
-        "publish",
-        "aliases",
-        "ip",
-        "mac",
-        "interface",
-        "dns",
-        "dns-search",
-        "dns-options",
-        "hosts",
-        "resolv-conf",
-    ],
-    &[],
-);
-pub const INTERFACE: Schema = schema("[[network.interface]]", &["type", "parent", "name", "mode", "vlan", "host"], &[]);
-
-pub const OS: Schema = schema("[os]", &["machine-id", "link-journal"], &["nesting"]);
+pub const TOP: Schema = schema("", keys::TOP, &["health", "update", "pod"]);
+pub const PULL: Schema = schema("[pull]", keys::PULL, &[]);
+pub const MOUNT: Schema = schema("[[mount]]", keys::MOUNT, &[]);
+pub const NAMESPACES: Schema = schema("[namespaces]", keys::NAMESPACES, &[]);
+pub const SECURITY: Schema = schema("[security]", keys::SECURITY, &[]);
+pub const CAPABILITIES: Schema = schema("[security.capabilities]", keys::CAPABILITIES, &[]);
+pub const USER_NAMESPACE: Schema = schema("[security.user-namespace]", keys::USER_NAMESPACE, &[]);
+pub const NETWORK: Schema = schema("[network]", keys::NETWORK, &[]);
+pub const INTERFACE: Schema = schema("[[network.interface]]", keys::INTERFACE, &[]);
+pub const OS: Schema = schema("[os]", keys::OS, &[]);
 
 /// All of a network's file.
-pub const NETWORK_FILE: Schema = Schema {
-    header: "",
-    keys: &[
-        "description",
-        "driver",
-        "subnets",
-        "gateways",
-        "ranges",
-        "ipv6",
-        "internal",
-        "isolate",
-        "dns",
-        "mtu",
-        "interface",
-        "parent",
-        "vlan",
-        "mode",
-    ],
-    later: &[],
-    file: File::Network,
-};
+pub const NETWORK_FILE: Schema = Schema { header: "", keys: keys::NETWORK_FILE, later: &[], file: File::Network };
 
-const ALL: [&Schema; 10] =
+impl Schema {
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|key| key.name)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.names().any(|name| name == key)
+    }
+
+    /// What is said of a key.
+    pub fn about(&self, key: &str) -> Option<&'static str> {
+        self.keys.iter().find(|known| known.name == key).map(|known| known.about)
+    }
+}
+
+/// Every table of a container's file that is not systemd's.
+pub const ALL: [&Schema; 10] =
     [&TOP, &PULL, &MOUNT, &NAMESPACES, &SECURITY, &CAPABILITIES, &USER_NAMESPACE, &NETWORK, &INTERFACE, &OS];
 
 /// What was probably meant by a key that `here` does not have.
 pub fn help(here: &Schema, key: &str) -> Option<String> {
     let wanted = plain(key);
     let did_you_mean = |known: &str| format!("did you mean “{known}”?");
-    if let Some(known) = here.keys.iter().chain(here.later).find(|known| plain(known) == wanted) {
+    if let Some(known) = here.names().chain(here.later.iter().copied()).find(|known| plain(known) == wanted) {
         return Some(did_you_mean(known));
     }
     if here.file == File::Network {
         return foreign::network_advice(&wanted)
             .map(str::to_owned)
             .or_else(|| of_containers(&wanted))
-            .or_else(|| nearest(key, here.keys.iter().copied()).map(did_you_mean));
+            .or_else(|| nearest(key, here.names()).map(did_you_mean));
     }
     if let Some(known) = foreign::key(here.header, &wanted) {
         return Some(did_you_mean(known));
@@ -185,9 +82,9 @@ pub fn help(here: &Schema, key: &str) -> Option<String> {
     elsewhere(here, &wanted)
         .or_else(|| foreign::advice(&wanted).map(str::to_owned))
         .or_else(|| setting(&wanted))
-        .or_else(|| nearest(key, here.keys.iter().copied()).map(did_you_mean))
+        .or_else(|| nearest(key, here.names()).map(did_you_mean))
         .or_else(|| {
-            let near = |schema: &Schema| nearest(key, schema.keys.iter().copied()).map(|known| place(schema, known));
+            let near = |schema: &Schema| nearest(key, schema.names()).map(|known| place(schema, known));
             ALL.iter().filter(|schema| schema.header != here.header).find_map(|schema| near(schema))
         })
 }
@@ -197,8 +94,8 @@ fn elsewhere(here: &Schema, wanted: &str) -> Option<String> {
     let others = ALL.iter().filter(|schema| schema.header != here.header);
     let places: Vec<(&Schema, &str)> = others
         .filter_map(|schema| {
-            let mut keys = schema.keys.iter().chain(schema.later);
-            keys.find(|known| plain(known) == wanted).map(|known| (*schema, *known))
+            let mut keys = schema.names().chain(schema.later.iter().copied());
+            keys.find(|known| plain(known) == wanted).map(|known| (*schema, known))
         })
         .collect();
     match places[..] {
@@ -215,7 +112,7 @@ fn elsewhere(here: &Schema, wanted: &str) -> Option<String> {
 pub fn help_for_setting(key: &str) -> Option<String> {
     let wanted = plain(key);
     let ours = ALL.iter().find_map(|schema| {
-        let known = schema.keys.iter().find(|known| plain(known) == wanted)?;
+        let known = schema.names().find(|known| plain(known) == wanted)?;
         Some(place(schema, known))
     });
     ours.or_else(|| foreign::advice(&wanted).map(str::to_owned))
@@ -223,7 +120,7 @@ pub fn help_for_setting(key: &str) -> Option<String> {
 
 /// A container's key in a network's file.
 fn of_containers(wanted: &str) -> Option<String> {
-    let known = ALL.iter().find_map(|schema| schema.keys.iter().find(|known| plain(known) == wanted))?;
+    let known = ALL.iter().find_map(|schema| schema.names().find(|known| plain(known) == wanted))?;
     Some(format!("“{known}” is a key of containers, not of networks"))
 }
 
@@ -254,7 +151,7 @@ mod tests {
     fn every_key_of_the_schema_is_read_by_a_decoder() {
         for schema in ALL {
             let header = schema.header;
-            for key in schema.keys {
+            for key in schema.names() {
                 let text = match header {
                     "" => format!("{key} = 1979-05-27"),
                     _ => format!("{header}\n{key} = 1979-05-27"),

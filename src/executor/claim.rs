@@ -94,7 +94,8 @@ fn make_private(directory: &Path) -> Result<(), super::error::StepError> {
     }
 }
 
-fn same_file(open: &OwnedFd, path: &Path) -> bool {
+/// Whether an open file is the one of that path.
+pub fn same_file(open: &OwnedFd, path: &Path) -> bool {
     match (rustix::fs::fstat(open), rustix::fs::lstat(path)) {
         (Ok(open), Ok(path)) => (open.st_dev, open.st_ino) == (path.st_dev, path.st_ino),
         _ => false,

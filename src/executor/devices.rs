@@ -4,11 +4,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, chownat, mkdirat, mknodat, symlinkat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, mkdirat, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 
 use super::error::{Context, StepError};
 use super::filesystem::Filesystem;
+use super::outside::clone_tree;
 use crate::plan::DeviceNode;
 use crate::sys::mount::{NOEXEC, NOSUID};
 
@@ -22,7 +23,10 @@ const LINKS: [(&str, &str); 6] = [
 ];
 
 /// A tmpfs with the nodes, owned by `owner`: the container's root as the host numbers it.
-pub fn make(nodes: &[DeviceNode], owner: u32) -> Result<OwnedFd, StepError> {
+///
+/// Where we are in a user namespace ourselves, which lets nobody make nodes, an empty file is in the place of each, and
+/// mounts of those there are follow in the same order.
+pub fn make(nodes: &[DeviceNode], owner: u32) -> Result<Vec<OwnedFd>, StepError> {
     let dev = Filesystem::open("tmpfs")?
         .set("source", "tmpfs")?
         .set("mode", "0755")?
@@ -36,14 +40,28 @@ pub fn make(nodes: &[DeviceNode], owner: u32) -> Result<OwnedFd, StepError> {
         symlinkat(target, &dev, name).call(|| format!("symlink(/dev/{name})"))?;
         own(&dev, name, owner)?;
     }
+    let mut mounts = Vec::new();
     for node in nodes {
         let inside = node
             .container
             .strip_prefix("/dev")
             .map_err(|_| StepError::DeviceOutsideDev(node.container.display().to_string()))?;
-        copy(&dev, &node.host, inside, owner, node.standard)?;
+        if node.standard && !node.host.exists() {
+            continue;
+        }
+        match copy(&dev, &node.host, inside, owner, node.standard) {
+            Err(StepError::Call { source: Errno::PERM, .. })
+                if node.host.metadata().is_ok_and(|about| !about.is_dir()) =>
+            {
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+                openat(&dev, inside, flags, Mode::empty()).call(|| format!("create /dev/{}", inside.display()))?;
+                mounts.push(clone_tree(&node.host, false)?);
+            }
+            other => other?,
+        }
     }
-    Ok(dev)
+    mounts.insert(0, dev);
+    Ok(mounts)
 }
 
 /// Copies one node, or a directory of them such as `/dev/dri`.

@@ -41,6 +41,11 @@ pub enum Error {
     Held { name: String, holder: String },
     #[error("no free range of {0} user ids")]
     NoRange(u32),
+    #[error(
+        "this berth runs in a user namespace of its own that ends with user {ids}: it has no range of users to give away; \
+         write mode = \"host\" in [security.user-namespace]"
+    )]
+    NoRangeInside { ids: u32 },
     #[error("{0}")]
     Usage(String),
 }
@@ -80,8 +85,16 @@ pub enum StepError {
          single program write boot = false and command = [\"…\"]"
     )]
     NoInit,
+    #[error("disk image {image}: {reason}")]
+    Disk { image: String, reason: String },
+    #[error("{0} is the root of another container, of berth or systemd-nspawn; ephemeral = true lets both run")]
+    InUse(String),
+    #[error("/{0} of the image is no link into /usr, which volatile = \"yes\" keeps alone; use \"overlay\"")]
+    NotMerged(&'static str),
     #[error("the system has this host's own machine id; write machine-id or link-journal = \"no\" in [os]")]
     SameMachineId,
+    #[error("{0} is another system's; one of the two needs another machine-id in [os]")]
+    JournalTaken(String),
     #[error("{0}: not executable")]
     NotExecutable(String),
     #[error("the writable layer {directory} was made for {made_for}; run `berthctl reset {name}` to use the new image")]
@@ -96,8 +109,10 @@ pub enum StepError {
     NotRunning(String),
     #[error("{0} is missing in the container; --mkdir makes it")]
     NoTarget(String),
-    #[error("nothing is at {0} that `berthctl bind` has put there")]
-    NotBound(String),
+    #[error("nothing is at {path} that `berthctl {verb}` has put there")]
+    NotBound { path: String, verb: &'static str },
+    #[error("systemd does not change what the unit may use: {0}")]
+    Allow(String),
     #[error("the container has neither reload-signal nor reload-command")]
     NoReload,
     #[error("reload-command ended with exit status {0}")]
@@ -109,8 +124,10 @@ pub enum StepError {
     Reload(String),
     #[error("{unit}, for what comes before a start: {reason}")]
     CatchUp { unit: String, reason: String },
-    #[error("standard input is no terminal; a container with tty = true is started by `berthctl run` on one")]
+    #[error("standard input is no terminal, which tty = true needs where systemd is not asked")]
     NoTerminal,
+    #[error("nobody takes its terminal: {0}; start berth-console.socket")]
+    NoHolder(Errno),
     #[error("systemd does not thaw it: {0}")]
     Thaw(String),
     #[error("this host has no {0}")]
@@ -121,7 +138,7 @@ impl Error {
     /// 78 where only a change by the administrator helps, 126 and 127 as podman's users expect, else 1.
     pub fn exit_code(&self) -> i32 {
         match self {
-            Error::Load(_) | Error::Config(_) | Error::Plan(_) => EXIT_CONFIG,
+            Error::Load(_) | Error::Config(_) | Error::Plan(_) | Error::NoRangeInside { .. } => EXIT_CONFIG,
             Error::Image(error) if error.is_about_its_name() => EXIT_CONFIG,
             // The disk may be better next time.
             Error::Image(_) => 1,
@@ -156,7 +173,7 @@ impl Error {
             Error::Inside { text, .. } => text.split_once(": ").map_or("", |(step, _)| step),
             Error::Vanished => "wait for the container's first process",
             Error::Held { .. } => "claim the name",
-            Error::NoRange(_) => "pick a range of user ids",
+            Error::NoRange(_) | Error::NoRangeInside { .. } => "pick a range of user ids",
             Error::Usage(_) => "read the command line",
         }
     }
@@ -179,6 +196,8 @@ impl StepError {
             | StepError::NoTerminal
             | StepError::NoInit
             | StepError::SameMachineId
+            | StepError::JournalTaken(_)
+            | StepError::NotMerged(_)
             | StepError::Missing(_) => EXIT_CONFIG,
             StepError::NoReload | StepError::ReloadFailed(_) | StepError::CatchUp { .. } | StepError::Reload(_) => 1,
             StepError::Call { .. }
@@ -189,9 +208,13 @@ impl StepError {
             | StepError::Notify(_)
             | StepError::Probe(_)
             | StepError::Thaw(_)
+            | StepError::Disk { .. }
+            | StepError::InUse(_)
             | StepError::NoTarget(_)
-            | StepError::NotBound(_)
-            | StepError::NotRunning(_) => 1,
+            | StepError::NotBound { .. }
+            | StepError::Allow(_)
+            | StepError::NotRunning(_)
+            | StepError::NoHolder(_) => 1,
         }
     }
 

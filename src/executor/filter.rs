@@ -13,6 +13,7 @@ pub fn program(process: &Process) -> Result<Vec<u8>, StepError> {
             Ok(seccomp::DEFAULT.to_vec())
         }
         SeccompChoice::Default => Ok(seccomp::compile_default(process.capabilities)),
+        SeccompChoice::Nesting => Ok(seccomp::compile_nesting(process.capabilities)),
         SeccompChoice::Profile(path) => {
             let text = std::fs::read_to_string(path).call(|| format!("read {}", path.display()))?;
             seccomp::compile(&text, process.capabilities)

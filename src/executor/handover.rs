@@ -34,6 +34,22 @@ pub fn go_on(text: &str, limit: Option<Duration>) {
     let _ = notify(false, &state);
 }
 
+/// What a payload says, in our words. Being ready is waited for: whoever said it may be gone before systemd looks.
+pub fn pass_on(status: Option<&str>, ready: bool, alive: bool) -> Result<(), StepError> {
+    let mut state: Vec<NotifyState> = status.map(|status| NotifyState::Status(status.to_owned())).into_iter().collect();
+    if ready {
+        state.push(NotifyState::Ready);
+    }
+    if alive {
+        state.push(NotifyState::Watchdog);
+    }
+    if state.is_empty() {
+        return Ok(());
+    }
+    send(&state, &[])?;
+    if ready { barrier() } else { Ok(()) }
+}
+
 /// Has systemd hold `locks` until the unit ends, in place of those of its last start.
 pub struct Locks<'a> {
     pub locks: Vec<BorrowedFd<'a>>,

@@ -31,12 +31,18 @@ const INACCESSIBLE: [(&str, FileType); 5] = [
 
 /// A read-only tmpfs of it, owned by `owner`: the container's root as the host numbers it. Credentials and the
 /// notification socket have their places in it.
-pub fn make(owner: u32, uuid: &str) -> Result<OwnedFd, StepError> {
+pub fn make(owner: u32, uuid: &str, nesting: bool) -> Result<OwnedFd, StepError> {
     let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0755")?.set("size", "4m")?;
     let memory = memory.mount(NOSUID | NODEV | NOEXEC)?;
     own(&memory, Path::new(""), owner)?;
     for (name, mode) in [("credentials", 0o755), ("incoming", 0o700), ("inaccessible", 0o755), ("unix-export", 0o755)] {
         make_directory(&memory, Path::new(name), mode, owner)?;
+    }
+    if nesting {
+        // For the container's root alone: what is mounted there is meant for the kernel's eyes.
+        for name in ["nesting", "nesting/proc", "nesting/sys"] {
+            make_directory(&memory, Path::new(name), 0o700, owner)?;
+        }
     }
     let os_release = os_release();
     for (name, text) in [("container-manager", "berth"), ("container-uuid", uuid), ("notify", "")] {

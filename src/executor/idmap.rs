@@ -18,6 +18,17 @@ pub fn write_maps(process: Pid, uid_map: &str, gid_map: &str) -> Result<(), Step
     Ok(())
 }
 
+/// The last user of our own user namespace; all there can be where it is not told.
+pub fn last_id() -> u32 {
+    let Ok(map) = std::fs::read_to_string("/proc/self/uid_map") else { return u32::MAX };
+    let ends = map.lines().filter_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (first, length) = (numbers.next()?.ok()?, numbers.nth(1)?.ok()?);
+        Some(first.saturating_add(length.saturating_sub(1)))
+    });
+    ends.max().unwrap_or(u32::MAX)
+}
+
 /// The user namespace of a process, as a descriptor.
 pub fn user_namespace(process: Pid) -> Result<OwnedFd, StepError> {
     let path = format!("/proc/{}/ns/user", process.as_raw_nonzero());

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, XattrFlags};
 
 use super::error::{Context, StepError};
 use super::machine_id::of_host;
@@ -15,8 +15,13 @@ pub const DIRECTORY: &str = "/var/log/journal";
 
 const JOURNALD: &str = "/usr/lib/systemd/systemd-journald";
 
+/// On a directory that is a container's: its name. Only the host's root can set it or take it away.
+const OWNER: &str = "trusted.berth.container";
+
 /// The container's root as far as it is on the host's disk.
 pub struct Trees<'a> {
+    /// The container.
+    pub name: &'a str,
     /// The topmost first.
     pub all: &'a [PathBuf],
     /// Whose machine id it has.
@@ -36,16 +41,21 @@ pub fn prepare(link: LinkJournal, trees: &Trees<'_>) -> Result<Option<PathBuf>, 
     }
     let made = match link {
         LinkJournal::No => return Ok(None),
-        LinkJournal::Host | LinkJournal::TryHost => make_directory(&place),
+        LinkJournal::Host | LinkJournal::TryHost => make_directory(&place, trees),
         LinkJournal::Guest | LinkJournal::TryGuest => {
             let Some(top) = trees.all.first() else { return Ok(None) };
-            make_link(&place, &top.join(DIRECTORY.trim_start_matches('/')).join(trees.id))
+            make_link(&place, &top.join(DIRECTORY.trim_start_matches('/')).join(trees.id), trees)
         }
     };
     match made {
-        Ok(()) => Ok(Some(place)),
-        // What an earlier start left there was meant otherwise, and there is something in it.
-        Err(error) if tries && matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
+        Ok(true) => Ok(Some(place)),
+        // The machine id is the tree's to say, and another system has said it before: its journal stays its own.
+        Ok(false) => {
+            let taken = StepError::JournalTaken(place.display().to_string());
+            if !tries {
+                return Err(taken);
+            }
+            eprintln!("the journal is not linked: {taken}");
             Ok(None)
         }
         Err(error) => Err(error).call(|| format!("link {}", place.display())),
@@ -53,6 +63,11 @@ pub fn prepare(link: LinkJournal, trees: &Trees<'_>) -> Result<Option<PathBuf>, 
 }
 
 impl Trees<'_> {
+    /// Whether a link leads into the container's own trees, or to where nothing is any more.
+    fn may_replace(&self, target: &Path) -> bool {
+        self.all.iter().any(|tree| target.starts_with(tree)) || !target.exists()
+    }
+
     fn has_journald(&self) -> bool {
         self.all.iter().any(|tree| {
             let root = std::fs::File::open(tree).map(|tree| Root::new(tree.into()));
@@ -61,20 +76,54 @@ impl Trees<'_> {
     }
 }
 
-fn make_directory(place: &Path) -> std::io::Result<()> {
-    if place.is_symlink() {
+/// `false` where the place is another system's.
+fn make_directory(place: &Path, trees: &Trees<'_>) -> std::io::Result<bool> {
+    if let Ok(known) = std::fs::read_link(place) {
+        if !trees.may_replace(&known) {
+            return Ok(false);
+        }
         std::fs::remove_file(place)?;
     }
-    std::fs::create_dir_all(place)
+    match owner(place) {
+        Some(owner) => return Ok(owner == trees.name.as_bytes()),
+        None if place.exists() && std::fs::read_dir(place)?.next().is_some() => return Ok(false),
+        None => std::fs::create_dir_all(place)?,
+    }
+    rustix::fs::setxattr(place, OWNER, trees.name.as_bytes(), XattrFlags::empty())?;
+    Ok(true)
 }
 
-fn make_link(place: &Path, target: &Path) -> std::io::Result<()> {
+/// The container whose directory it is.
+fn owner(place: &Path) -> Option<Vec<u8>> {
+    let mut name = [0u8; 256];
+    let length = rustix::fs::lgetxattr(place, OWNER, &mut name).ok()?;
+    name.get(..length).map(<[u8]>::to_vec)
+}
+
+/// `false` where the place is another system's.
+fn make_link(place: &Path, target: &Path, trees: &Trees<'_>) -> std::io::Result<bool> {
     match std::fs::read_link(place) {
-        Ok(known) if known == target => return Ok(()),
+        Ok(known) if known == target => return Ok(true),
+        Ok(known) if !trees.may_replace(&known) => return Ok(false),
         Ok(_) => std::fs::remove_file(place)?,
         Err(error) if error.kind() == ErrorKind::NotFound => std::fs::create_dir_all(DIRECTORY)?,
+        Err(_) if owner(place).is_some_and(|owner| owner != trees.name.as_bytes()) => return Ok(false),
         // A directory, which goes if it is empty.
-        Err(_) => std::fs::remove_dir(place)?,
+        Err(_) => match std::fs::remove_dir(place) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => return Ok(false),
+            other => other?,
+        },
     }
-    std::os::unix::fs::symlink(target, place)
+    std::os::unix::fs::symlink(target, place)?;
+    Ok(true)
+}
+
+/// Takes away links into a tree that is about to go.
+pub fn forget(tree: &Path) {
+    for entry in std::fs::read_dir(DIRECTORY).into_iter().flatten().flatten() {
+        let leads_there = std::fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(tree));
+        if leads_there {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }

@@ -39,8 +39,9 @@ impl MachineId {
         }
         let host = of_host();
         match own {
-            // Of a throwaway copy of the host, and the host is there already.
-            Some(own) if booted.discarded && Some(&own) == host.as_ref() => {
+            // Of a copy of the host, which is there already, or of one that is thrown away, whose tree may be another
+            // system's at the same time: the journals of the two would be one.
+            Some(own) if booted.discarded || Some(&own) == host.as_ref() => {
                 Ok(MachineId { id: derived(name, host.as_deref()), written: true })
             }
             Some(own) => Ok(MachineId { id: own, written: false }),
@@ -130,8 +131,12 @@ mod tests {
     }
 
     fn chosen(trees: &[&tempfile::TempDir], wanted: Option<&str>) -> MachineId {
+        chosen_for(trees, wanted, false)
+    }
+
+    fn chosen_for(trees: &[&tempfile::TempDir], wanted: Option<&str>, discarded: bool) -> MachineId {
         let trees: Vec<PathBuf> = trees.iter().map(|tree| tree.path().to_owned()).collect();
-        let booted = Booted { machine_id: wanted.map(str::to_owned), discarded: true, ready_by_init: true };
+        let booted = Booted { machine_id: wanted.map(str::to_owned), discarded, ready_by_init: true };
         MachineId::choose(&"web".parse().unwrap(), &trees, &booted).unwrap()
     }
 
@@ -156,7 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn a_throwaway_copy_of_this_host_is_another_machine() {
+    fn a_copy_of_this_host_is_another_machine_and_so_is_one_that_is_thrown_away() {
+        let passing = chosen_for(&[&tree(Some(ID))], None, true);
+        assert!(passing.written && passing.id != ID);
+        assert_eq!(chosen_for(&[&tree(Some(ID))], Some(ID), true), MachineId { id: ID.to_owned(), written: false });
         let Some(host) = of_host() else { return };
         let copy = chosen(&[&tree(Some(&host))], None);
         assert!(copy.written && copy.id != host);

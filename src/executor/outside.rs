@@ -19,7 +19,7 @@ use super::filesystem::Filesystem;
 use super::journal::Trees;
 use super::machine_id::MachineId;
 use super::range::Range;
-use super::{devices, host_directory, idmap, journal, writable};
+use super::{devices, host_directory, idmap, journal, notify, writable};
 use crate::config::LinkJournal;
 use crate::network::{Place, files};
 use crate::plan::{FileContent, IdMapping, Lower, Placement, Plan, Step, WritableLayer};
@@ -55,8 +55,11 @@ pub struct Outside<'a> {
     pub place: Option<&'a Place>,
     /// Of a booted system.
     pub machine_id: Option<&'a MachineId>,
+    /// Somebody hears what the payload says at its socket.
+    pub listening: bool,
     /// Where systemd has put the unit's credentials, if it has any.
     pub credentials: Option<&'a Path>,
+    pub terminal: Option<&'a OwnedFd>,
 }
 
 impl Outside<'_> {
@@ -82,9 +85,10 @@ impl Outside<'_> {
             Step::Sys { own: false } => self.host_file_system("/sys", RDONLY),
             Step::Devices { nodes } => {
                 let owner = self.range.map_or(0, |range| range.base);
-                Ok(vec![(devices::make(nodes, owner)?, Owners::Unmapped, "/dev".into())])
+                let mounts = devices::make(nodes, owner)?.into_iter();
+                Ok(mounts.map(|mount| (mount, Owners::Unmapped, "/dev".into())).collect())
             }
-            Step::Console => Ok(vec![self.console()?]),
+            Step::Console => self.terminal.map(|terminal| self.console(terminal)).into_iter().collect(),
             Step::Bind { source, recursive, optional, propagation, idmap, attributes, clear, .. } => {
                 if *optional && !source.exists() {
                     return Ok(Vec::new());
@@ -101,24 +105,22 @@ impl Outside<'_> {
             Step::Overlay { lower, upper, .. } => {
                 let lower = lower.iter().map(PathBuf::as_path);
                 let upper = upper.iter().filter_map(|upper| upper.parent());
-                lower.chain(upper).map(|path| self.tree(path)).collect()
+                lower.chain(upper).map(|path| self.tree(path, false)).collect()
             }
             Step::File { target, content, placement: Placement::Mounted } => self.file(target, content),
-            Step::File { content: FileContent::Host(path), placement: Placement::Written, .. } => self.host_file(path),
-            Step::File { content: FileContent::Text(_), placement: Placement::Written, .. } => Ok(Vec::new()),
-            Step::File { target, content, placement: Placement::Written } => {
-                self.host_file(&self.made(target, content)?)
-            }
-            Step::HostDirectory => {
+            Step::File { content: FileContent::Host(path), .. } => self.host_file(path),
+            Step::File { content: FileContent::Text(_), .. } => Ok(Vec::new()),
+            Step::File { target, content, .. } => self.host_file(&self.made(target, content)?),
+            Step::HostDirectory { nesting } => {
                 let uuid = self.machine_id.map(MachineId::uuid).unwrap_or_default();
                 let owner = self.range.map_or(0, |range| range.base);
-                Ok(vec![(host_directory::make(owner, &uuid)?, Owners::Unmapped, "/run/host".into())])
+                Ok(vec![(host_directory::make(owner, &uuid, *nesting)?, Owners::Unmapped, "/run/host".into())])
             }
             Step::Journal { link } => self.journal(*link),
             Step::Credentials => self.credentials(),
-            Step::NotifySocket => match std::env::var_os("NOTIFY_SOCKET") {
-                Some(socket) => Ok(vec![self.bind(Path::new(&socket), &Change::default(), IdMapping::Unmapped)?]),
-                None => Ok(Vec::new()),
+            Step::NotifySocket => match self.listening {
+                true => Ok(vec![self.bind(&notify::path(self.state), &Change::default(), IdMapping::Unmapped)?]),
+                false => Ok(Vec::new()),
             },
             _ => Ok(Vec::new()),
         }
@@ -126,12 +128,16 @@ impl Outside<'_> {
 
     fn open_root(&self, lower: &Lower, writable: &WritableLayer) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
         let (lower, top) = match lower {
-            Lower::Layers { directory, names } => (self.tree(directory)?, names.last().map(|top| directory.join(top))),
-            Lower::Tree(tree) => (self.tree(tree)?, Some(tree.clone())),
+            Lower::Layers { directory, names } => {
+                (self.tree(directory, false)?, names.last().map(|top| directory.join(top)))
+            }
+            Lower::Tree(tree) => (self.tree(tree, false)?, Some(tree.clone())),
+            // Its other partitions are mounted below it.
+            Lower::Disk { place, .. } => (self.tree(place, true)?, Some(place.clone())),
         };
         let top = top.as_deref();
         let directory = match writable {
-            WritableLayer::Memory | WritableLayer::Tree => return Ok(vec![lower]),
+            WritableLayer::Memory | WritableLayer::MemoryBesideUsr | WritableLayer::Tree => return Ok(vec![lower]),
             WritableLayer::Fresh { directory } => {
                 writable::make_fresh(directory, top)?;
                 directory
@@ -141,12 +147,12 @@ impl Outside<'_> {
                 directory
             }
         };
-        Ok(vec![lower, self.tree(directory)?])
+        Ok(vec![lower, self.tree(directory, false)?])
     }
 
-    fn tree(&self, path: &Path) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
-        let mount = clone_tree(path, false)?;
-        set_attributes(mount.as_fd(), &Change { propagation: PRIVATE, ..Change::default() })
+    fn tree(&self, path: &Path, recursive: bool) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
+        let mount = clone_tree(path, recursive)?;
+        set_attributes(mount.as_fd(), &Change { propagation: PRIVATE, recursive, ..Change::default() })
             .call(|| format!("mount_setattr({})", path.display()))?;
         Ok((mount, Owners::Mapped, path.to_owned()))
     }
@@ -181,14 +187,8 @@ impl Outside<'_> {
         Ok(vec![self.bind(Path::new(path), &change, IdMapping::Unmapped)?])
     }
 
-    /// The terminal on standard input. It was made for this container, so its root may own it.
-    fn console(&self) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
-        let terminal = rustix::stdio::stdin();
-        if !rustix::termios::isatty(terminal) {
-            return Err(StepError::NoTerminal);
-        }
-        // systemd makes a terminal on standard input that of our session; the payload's session is to have it.
-        crate::sys::terminal::give_up(terminal).call(|| "ioctl(TIOCNOTTY)")?;
+    /// It was made for this container, so its root may own it.
+    fn console(&self, terminal: &OwnedFd) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
         if let Some(range) = self.range {
             let owner = (Uid::from_raw(range.base), Gid::from_raw(range.base));
             rustix::fs::fchown(terminal, Some(owner.0), Some(owner.1)).call(|| "fchown of the terminal")?;
@@ -244,7 +244,12 @@ impl Outside<'_> {
     /// Something for the container's side, where there is something for it to do.
     fn journal(&self, link: LinkJournal) -> Result<Vec<(OwnedFd, Owners, PathBuf)>, StepError> {
         let Some(machine) = self.machine_id else { return Ok(Vec::new()) };
-        let Some(path) = journal::prepare(link, &Trees { all: &self.plan.trees(), id: &machine.id })? else {
+        // A link would lead to where the disk is no longer mounted.
+        if self.plan.disk().is_some() && matches!(link, LinkJournal::Guest | LinkJournal::TryGuest) {
+            return Ok(Vec::new());
+        }
+        let trees = Trees { name: self.plan.name.as_str(), all: &self.plan.trees(), id: &machine.id };
+        let Some(path) = journal::prepare(link, &trees)? else {
             return Ok(Vec::new());
         };
         if matches!(link, LinkJournal::Host | LinkJournal::TryHost) {
@@ -313,7 +318,8 @@ pub fn map_owners(handles: &[Handle], plan: &Plan, range: Option<&Range>, payloa
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(namespace_for(key, range, payload).at(step)?),
         };
-        let recursive = matches!(step, Step::Bind { recursive: true, .. });
+        let recursive =
+            matches!(step, Step::Bind { recursive: true, .. } | Step::Root { lower: Lower::Disk { .. }, .. });
         let change = Change { idmap: Some(namespace.as_fd()), recursive, ..Change::default() };
         match set_attributes(handle.mount.as_fd(), &change) {
             Ok(()) => {}

@@ -13,6 +13,8 @@ pub struct Identity {
     /// Supplementary, the primary one first: without it there, a process that changes its group sheds the old one,
     /// and with it what files refuse to that group (CVE-2022-36109).
     pub groups: Vec<u32>,
+    /// As passwd has it, where it does.
+    pub name: Option<String>,
     /// An absolute path. `None` where passwd has none for the user.
     pub home: Option<String>,
 }
@@ -73,7 +75,8 @@ pub fn resolve(
     if others.len() > MOST_GROUPS {
         return Err(IdentityError::Groups(spec.to_owned()));
     }
-    Ok(Identity { uid, gid, groups: others, home: account.and_then(|account| account.home()) })
+    let name = account.as_ref().and_then(|account| String::from_utf8(account.name.to_vec()).ok());
+    Ok(Identity { uid, gid, groups: others, name, home: account.and_then(|account| account.home()) })
 }
 
 /// A number, if it is written as one. -1 means “none” to the kernel.
@@ -195,7 +198,13 @@ mod tests {
 
     #[test]
     fn a_name_brings_its_groups_and_home() {
-        let web = Identity { uid: 33, gid: 34, groups: vec![34, 4, 29], home: Some("/srv/www".to_owned()) };
+        let web = Identity {
+            uid: 33,
+            gid: 34,
+            groups: vec![34, 4, 29],
+            name: Some("web".to_owned()),
+            home: Some("/srv/www".to_owned()),
+        };
         assert_eq!(of("web"), web);
     }
 
@@ -207,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_number_without_an_entry_has_group_0_and_no_home() {
-        assert_eq!(of("1234"), Identity { uid: 1234, gid: 0, groups: vec![0], home: None });
+        assert_eq!(of("1234"), Identity { uid: 1234, gid: 0, groups: vec![0], name: None, home: None });
         assert_eq!(of("4294967294").uid, 4294967294);
     }
 
@@ -218,11 +227,17 @@ mod tests {
 
     #[test]
     fn nobody_named_is_root_as_passwd_has_it() {
-        let root = Identity { uid: 0, gid: 0, groups: vec![0, 4], home: Some("/root".to_owned()) };
+        let root = Identity {
+            uid: 0,
+            gid: 0,
+            groups: vec![0, 4],
+            name: Some("root".to_owned()),
+            home: Some("/root".to_owned()),
+        };
         assert_eq!(resolve(None, &[], PASSWD, GROUP).unwrap(), root);
         assert_eq!(of(""), root);
         assert_eq!(of(":"), root);
-        let bare = Identity { uid: 0, gid: 0, groups: vec![0], home: None };
+        let bare = Identity { uid: 0, gid: 0, groups: vec![0], name: None, home: None };
         assert_eq!(resolve(None, &[], b"", b"").unwrap(), bare);
         assert_eq!(resolve(None, &[], b"toor:x:0:5::/toor:", b"").unwrap().gid, 5);
     }
@@ -231,7 +246,10 @@ mod tests {
     fn a_group_named_is_the_only_one() {
         assert_eq!(of("web:audio"), Identity { gid: 29, groups: vec![29], ..of("web") });
         assert_eq!(of("33:4242"), Identity { gid: 4242, groups: vec![4242], ..of("web") });
-        assert_eq!(of(":adm"), Identity { uid: 0, gid: 4, groups: vec![4], home: Some("/root".to_owned()) });
+        assert_eq!(
+            of(":adm"),
+            Identity { uid: 0, gid: 4, groups: vec![4], name: Some("root".to_owned()), home: Some("/root".to_owned()) }
+        );
     }
 
     #[test]

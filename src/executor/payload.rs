@@ -57,6 +57,15 @@ impl Payload {
             let home = identity.home.as_deref().unwrap_or("/");
             process.environment.push(format!("HOME={home}"));
         }
+        // Whom the TOML or the image has named; as systemd does for a unit with User=, and nspawn with --user=.
+        if let (Some(_), Some(name)) = (&process.user, &identity.name) {
+            for variable in ["USER", "LOGNAME"] {
+                let is_it = |entry: &String| entry.strip_prefix(variable).is_some_and(|rest| rest.starts_with('='));
+                if !process.environment.iter().any(is_it) {
+                    process.environment.push(format!("{variable}={name}"));
+                }
+            }
+        }
         let mut speaks = false;
         if process.argv.is_empty() {
             let init = system::init(|path| executable(root, Path::new(path)) == Ok(true))?;

@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use super::error::{AtStep, Context, Error};
+use super::idmap;
 use crate::config::ContainerName;
 use crate::plan::UserRange;
 
@@ -49,6 +50,11 @@ impl Range {
 
     fn free(size: u32, name: &ContainerName, state: &Path) -> Result<Range, Error> {
         let slots = size.div_ceil(SLOT).max(1);
+        let ours = idmap::last_id();
+        if ours < LAST {
+            // A range that begins in ours and does not end there could not be mapped.
+            return Err(Error::NoRangeInside { ids: ours });
+        }
         let choices = (LAST - FIRST + 1) / SLOT - (slots - 1);
         let taken = assigned_to_users();
         let first = hash(name.as_str()) % choices;
@@ -127,14 +133,17 @@ fn lock_path(base: u32) -> std::path::PathBuf {
     Path::new(LOCKS).join(base.to_string())
 }
 
-/// systemd takes these with `F_OFD_SETLK`: the lock lives as long as the open file, wherever its descriptor goes.
 fn lock(base: u32) -> Option<OwnedFd> {
-    let path = lock_path(base);
+    lock_file(&lock_path(base))
+}
+
+/// systemd takes these with `F_OFD_SETLK`: the lock lives as long as the open file, wherever its descriptor goes.
+pub fn lock_file(path: &Path) -> Option<OwnedFd> {
     let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let open = || open(&path, flags, Mode::from_raw_mode(0o600));
+    let open = || open(path, flags, Mode::from_raw_mode(0o600));
     let file = match open() {
         Err(Errno::NOENT) => {
-            std::fs::create_dir_all(LOCKS).ok()?;
+            std::fs::create_dir_all(path.parent()?).ok()?;
             open().ok()?
         }
         other => other.ok()?,

@@ -5,22 +5,26 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{FileType, Mode, OFlags, open};
 
 use super::birth::{self, Cargo, Newborn, give_birth};
 use super::catch_up::{CaughtUp, catch_up};
 use super::channel::Message;
 use super::claim::Claim;
+use super::console::Console;
+use super::disk::Disk;
 use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
 use super::inherited::{Inherited, in_order};
 use super::machine_id::MachineId;
 use super::machined::{Machine, Registration};
+use super::notify::{Notifications, Voice};
 use super::outside::{Outside, map_owners};
 use super::range::Range;
 use super::reload::Reload;
 use super::restart::DESCRIPTION;
-use super::{delegate, environment, fetch, filter, handover, host_directory, idmap, reload, sealed};
+use super::root::is;
+use super::{delegate, environment, fetch, filter, handover, host_directory, idmap, reload, sealed, tree_lock};
 use crate::Scope;
 use crate::config::{Container, ContainerName, NameError, RootSource, Sources, UserNamespace};
 use crate::image::Store;
@@ -57,6 +61,7 @@ pub struct Prepared {
     claim: Option<Claim>,
     pub range: Option<Range>,
     pub image_lock: Option<OwnedFd>,
+    pub tree_lock: Option<OwnedFd>,
     reload: Option<Reload>,
     pub registration: Option<Registration>,
     /// Names of the locks of the unit's last start, which systemd still holds.
@@ -68,7 +73,7 @@ struct SetUp {
     newborn: Newborn,
     process: Process,
     registration: Option<Registration>,
-    /// Its init says itself when it is ready.
+    /// It says itself when it is ready.
     speaks: bool,
 }
 
@@ -77,6 +82,7 @@ struct Given {
     sockets: Vec<(String, OwnedFd)>,
     credentials: Option<PathBuf>,
     place: Option<Place>,
+    console: Option<Console>,
 }
 
 /// Starts the container and returns once it is systemd's to supervise.
@@ -123,7 +129,9 @@ pub fn bare(scope: &Scope, file: &Path) -> Result<i32, Error> {
 
 fn claim(scope: &Scope, name: &ContainerName) -> Result<(Claim, Inherited), Error> {
     let mut inherited = Inherited::take();
-    let stored = std::mem::take(&mut inherited.ours);
+    let (stored, others) =
+        std::mem::take(&mut inherited.ours).into_iter().partition(|lock| is(lock, FileType::Directory));
+    inherited.ours = others;
     let claim = Claim::take(scope, name, stored, PATIENCE)?;
     claim.sign(scope, name, &super::own_unit().unwrap_or_default());
     super::stop::forget_earlier(scope, name)?;
@@ -137,7 +145,7 @@ pub fn seal_own_program(container: &Container, claim: &Option<Claim>, inherited:
         UserNamespace::Host | UserNamespace::Identity | UserNamespace::Fixed { base: 0, .. } => {
             let sockets = inherited.sockets.iter().map(|(_, socket)| socket.as_fd());
             let lock = claim.iter().map(Claim::lock).filter(|lock| inherited.has(lock));
-            let keep: Vec<_> = lock.chain(sockets).collect();
+            let keep: Vec<_> = lock.chain(sockets).chain(inherited.ours.iter().map(AsFd::as_fd)).collect();
             sealed::own_program(&keep).at("seal our own program")
         }
     }
@@ -185,6 +193,8 @@ pub fn prepare(
     };
     let image_lock = image.as_ref().map(|image| store.lock_image(image)).transpose()?;
     let plan = Plan::new(scope, name, &container, image.as_ref())?;
+    let written = plan.disk().map(|(image, _)| image).or(plan.tree()).filter(|_| plan.writes_to_tree());
+    let tree_lock = written.map(|tree| tree_lock::take(tree, inherited.ours)).transpose().at(&plan.steps[0])?;
     let state = scope.container_states().join(name.as_str());
     make_state(&state)?;
     let range = Range::pick(plan.user_namespace, name, &state)?;
@@ -193,12 +203,15 @@ pub fn prepare(
     let directory = || std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credentials = caught_up.as_ref().and_then(CaughtUp::credentials).or_else(directory);
     let sockets = in_order(inherited.sockets, &container.sockets);
-    let given = Given { sockets, credentials, place };
+    let console = Console::open(&plan, &state, kind).at("make a terminal")?;
+    let given = Given { sockets, credentials, place, console };
+    let disk = plan.disk().map(|(image, place)| Disk::mount(image, place, !plan.writes_to_tree()));
+    let disk = disk.transpose().at(&plan.steps[0])?;
     let machine_id = plan.booted.as_ref().map(|booted| MachineId::choose(name, &plan.trees(), booted));
     let machine_id = machine_id.transpose().at("find the machine id")?;
     let SetUp { newborn, process, registration, speaks } =
         set_up(scope, &plan, range.as_ref(), &state, given, machine_id.as_ref(), kind)?;
-    drop(caught_up);
+    drop((caught_up, disk));
     let mut started = Started {
         name: name.to_string(),
         unit: String::new(),
@@ -228,8 +241,18 @@ pub fn prepare(
         birth::leader_of(scope, other).at(format!("stay in the {kind:?} namespace of {other}"))?;
     }
     let booted = plan.booted.is_some();
-    let ready_by_payload = plan.ready_by_payload && (speaks || !plan.booted.is_some_and(|booted| booted.ready_by_init));
-    Ok(Prepared { newborn, ready_by_payload, booted, claim, range, image_lock, reload, registration, stored })
+    Ok(Prepared {
+        newborn,
+        ready_by_payload: speaks,
+        booted,
+        claim,
+        range,
+        image_lock,
+        tree_lock,
+        reload,
+        registration,
+        stored,
+    })
 }
 
 /// Gives systemd the locks to keep and the payload to supervise.
@@ -239,8 +262,8 @@ fn hand_over(prepared: &Prepared) -> Result<(), Error> {
     }
     let name = prepared.claim.iter().map(Claim::lock);
     let range = prepared.range.iter().flat_map(Range::locks);
-    let image = prepared.image_lock.iter().map(AsFd::as_fd);
-    let locks = Locks { locks: name.chain(range).chain(image).collect(), replace: prepared.stored.clone() };
+    let root = prepared.image_lock.iter().chain(&prepared.tree_lock).map(AsFd::as_fd);
+    let locks = Locks { locks: name.chain(range).chain(root).collect(), replace: prepared.stored.clone() };
     handover::main_process(prepared.newborn.pid, !prepared.ready_by_payload, &locks).at("hand over to systemd")
 }
 
@@ -270,11 +293,24 @@ fn set_up(
     let init = plan.init.then(|| sealed::copy(Path::new(INIT))).transpose().at("prepare berth-init")?;
     let mut place = given.place;
     let (credentials, at) = (given.credentials.as_deref(), place.as_ref());
-    let outside = Outside { plan, range, state, place: at, machine_id, credentials };
+    let owner = range.map_or(0, |range| range.base);
+    let step = "hear when it is ready";
+    let notifications =
+        plan.ready_by_payload.then(|| Notifications::open(state, owner)).transpose().at(step)?.flatten();
+    let listening = notifications.is_some();
+    let terminal = given.console.as_ref().map(|console| &console.terminal);
+    let outside = Outside { plan, range, state, place: at, machine_id, listening, credentials, terminal };
     let handles = outside.open()?;
-    let cargo =
-        Cargo { process: process.clone(), filter, init, sockets: given.sockets, machine_id: machine_id.cloned() };
+    let terminal = terminal.map(OwnedFd::try_clone).transpose().call(|| "dup of the terminal").at("make a terminal")?;
+    let (sockets, machine_id_of_it) = (given.sockets, machine_id.cloned());
+    let cargo = Cargo { process: process.clone(), filter, init, sockets, machine_id: machine_id_of_it, terminal };
     let newborn = give_birth(scope, plan, state, cargo, kind != Kind::Bare)?;
+    if let Some(console) = &given.console {
+        console.entrust(&newborn.pidfd, plan).at("make a terminal")?;
+    }
+    let cgroup = cgroup_of(&newborn.pid.as_raw_nonzero().to_string()).call(|| "read /proc").at("find its cgroup")?;
+    let voice = if plan.booted.is_some() { Voice::Init } else { Voice::Anybody };
+    let listener = notifications.map(|socket| socket.listen(&newborn, &cgroup, voice)).transpose().at(step)?;
     if let Some(range) = range {
         let map = match plan.user_namespace {
             UserRange::Identity => "0 0 4294967295\n".to_owned(),
@@ -286,9 +322,7 @@ fn set_up(
         .call(|| format!("prlimit({:?})", process.rlimits))
         .at("set the resource limits")?;
     if plan.booted.is_some() {
-        let step = "give it its cgroup";
-        let cgroup = cgroup_of(&newborn.pid.as_raw_nonzero().to_string()).call(|| "read /proc").at(step)?;
-        delegate::give(&cgroup, range.map_or(0, |range| range.base)).at(step)?;
+        delegate::give(&cgroup, owner).at("give it its cgroup")?;
     }
     map_owners(&handles, plan, range, newborn.pid)?;
     let step = "talk to the container's process";
@@ -316,10 +350,21 @@ fn set_up(
         }),
     };
     match newborn.channel.receive().call(|| "recvmsg").at(step)? {
-        Some(Message::Ready { speaks }) => Ok(SetUp { newborn, process, registration, speaks }),
+        Some(Message::Ready { speaks }) => {
+            let speaks = says_when_it_is_ready(plan, speaks);
+            if let (Some(listener), false) = (listener, speaks) {
+                listener.dismiss();
+            }
+            Ok(SetUp { newborn, process, registration, speaks })
+        }
         Some(Message::Failed(exit_code, text)) => Err(Error::Inside { exit_code, text }),
         _ => Err(Error::Vanished),
     }
+}
+
+/// Of a booted system only its init shows.
+fn says_when_it_is_ready(plan: &Plan, init_speaks: bool) -> bool {
+    plan.ready_by_payload && (init_speaks || !plan.booted.as_ref().is_some_and(|booted| booted.ready_by_init))
 }
 
 fn network_of(newborn: &Newborn) -> Result<OwnedFd, Error> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::claim::Claim;
 use super::error::{AtStep, Context, Error};
-use super::{guests, machined, range, restart, writable};
+use super::{disk, guests, journal, machined, range, restart, writable};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::{RELEASE, Started};
@@ -26,6 +26,9 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         },
     };
     explain_kill(started.as_ref());
+    if let Some(started) = &started {
+        super::attach::forget_attached(scope, started);
+    }
     let guests = guests::units(scope, name);
     let is_transient = own_unit.as_ref().is_some_and(|unit| unit.starts_with(TRANSIENT));
     let asks = is_transient || !guests.is_empty();
@@ -92,7 +95,9 @@ fn explain_kill(started: Option<&Started>) {
 /// Drops what a container that does not run has left, its kept writable layer too. Fails where its name is held.
 pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     let _claim = Claim::take(scope, name, Vec::new(), RELEASE)?;
-    let layer = writable::remove_tree(&scope.writable().join(name.as_str()));
+    let directory = scope.writable().join(name.as_str());
+    journal::forget(&directory);
+    let layer = writable::remove_tree(&directory);
     tidy_for_good(scope, name)?;
     layer.at("drop the writable layer")
 }
@@ -119,11 +124,12 @@ pub fn remove_traces(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<
     let networks = crate::network::release(scope, name);
     // A kept layer is somebody's; a fresh one is nobody's any more.
     let layer = writable::remove_fresh(&scope.writable().join(name.as_str()));
+    let disk = disk::let_go(&scope.disks().join(name.as_str()));
     let state = match keep {
         // From what is noted there the next start, or its end, tries once more.
         _ if networks.is_err() => Ok(()),
         Keep::Nothing => writable::remove_tree(&state),
         Keep::Description => restart::keep_description(&state),
     };
-    layer.and(state).at("tidy up").and(networks.map_err(Error::from))
+    layer.and(disk).and(state).at("tidy up").and(networks.map_err(Error::from))
 }

@@ -15,6 +15,7 @@ use super::needs::Needs;
 use super::scratch::{Scratch, remove_leftovers};
 use super::store::{open_lock, try_lock};
 use super::{Digest, Store, StoreError, tree};
+use crate::event::{self, About};
 
 /// What a killed pull has finished, the next one finds within this time.
 pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -105,6 +106,13 @@ impl Store {
             }
             for (_, path) in &marked.garbage {
                 gone.push(put_away(path, trash)?);
+            }
+        }
+        if !options.dry_run {
+            for Doomed { entry, .. } in &marked.doomed {
+                let digest = entry.manifest.to_string();
+                let name = entry.name.as_deref().unwrap_or(&digest);
+                event::record(self.scope(), About::Image, "remove", name, &[("digest", &digest)]);
             }
         }
         // What takes its time is done without the locks.

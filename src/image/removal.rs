@@ -14,6 +14,7 @@ use super::index::{Entry, Index};
 use super::scratch::Scratch;
 use super::store::{open_lock, try_lock};
 use super::{Digest, Store, StoreError};
+use crate::event::{self, About};
 use crate::machine::{RELEASE, Started};
 
 /// What `remove` did.
@@ -30,10 +31,18 @@ impl Store {
     /// Takes the name away; with the last one goes the image, with every blob and layer no other image uses.
     /// An id takes the image and its only name.
     pub fn remove(&self, reference: &str) -> Result<Removed, StoreError> {
-        match self.remove_now(reference) {
+        let removed = match self.remove_now(reference) {
             Err(error) if error.is_about_room() && self.make_room(reference).is_ok() => self.remove_now(reference),
             other => other,
+        }?;
+        let (name, manifest) = (removed.name.as_deref(), removed.manifest.as_deref());
+        if let Some(name) = name.filter(|_| manifest.is_none()) {
+            event::record(self.scope(), About::Image, "untag", name, &[]);
+        } else if let Some(name) = name.or(manifest) {
+            let digest = manifest.unwrap_or_default();
+            event::record(self.scope(), About::Image, "remove", name, &[("digest", digest)]);
         }
+        Ok(removed)
     }
 
     fn remove_now(&self, reference: &str) -> Result<Removed, StoreError> {

@@ -2,6 +2,7 @@
 
 use super::index::{Entry, Index};
 use super::{Reference, ReferenceError, Store, StoreError};
+use crate::event::{self, About};
 
 impl Store {
     /// Ties `name` to the image as well, and away from whatever had it. Returns the name in full.
@@ -11,8 +12,10 @@ impl Store {
         let _lock = self.lock()?;
         let mut index = Index::load(&self.oci())?;
         let entry = self.meant(&index, image)?.clone();
+        let manifest = entry.manifest.to_string();
         index.tie(Entry { name: Some(full.clone()), ..entry });
         index.save()?;
+        event::record(self.scope(), About::Image, "tag", &full, &[("digest", &manifest)]);
         Ok(full)
     }
 

@@ -21,6 +21,7 @@ use crate::Scope;
 use crate::config::{
     ContainerName, ContainerNetwork, Driver, ExtraInterface, ExtraInterfaceKind, IpvlanMode, MacAddress, Network,
 };
+use crate::event::{self, About};
 
 /// In the container, of its links by their numbers.
 const FIRST_TABLE: u32 = 1000;
@@ -106,6 +107,9 @@ impl Place {
             member(&container, link, &wanted.aliases)
                 .save(scope, &live.name)
                 .doing(|| format!("write {container}.json of network {}", live.name))?;
+            let addresses: Vec<String> = link.addresses.iter().map(ToString::to_string).collect();
+            let details = [("container", name.as_str()), ("addresses", &addresses.join(" "))];
+            event::record(scope, About::Network, "connect", &live.name, &details);
         }
         ports.take(&container, &place.attachment.published)?;
         if place.networks.iter().any(Live::is_bridge) {
@@ -210,6 +214,10 @@ impl Place {
         } else if self.networks.iter().any(Live::is_bridge) {
             let lock = Lock::take(scope)?;
             firewall::admit(scope, &lock, &self.networks, &self.attachment)?;
+        }
+        let ports: Vec<String> = self.attachment.published.iter().map(ToString::to_string).collect();
+        if !ports.is_empty() {
+            event::record(scope, About::Container, "publish", self.name.as_str(), &[("ports", &ports.join(" "))]);
         }
         conntrack::forget(&self.attachment)
     }

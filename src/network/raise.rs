@@ -13,6 +13,7 @@ use super::subnet::choose;
 use super::unused::take_down;
 use crate::Scope;
 use crate::config::{Driver, Network};
+use crate::event::{self, About};
 
 /// The network as it is now up, and its bridge or its parent.
 pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(Live, Index), Error> {
@@ -36,6 +37,9 @@ pub fn ensure(scope: &Scope, network: &Network, socket: &mut Socket) -> Result<(
         }
         _ => bridge::restore(&live, socket)?,
     };
+    if is_new {
+        event::record(scope, About::Network, "up", &live.name, &[("interface", &live.interface)]);
+    }
     Ok((live, index))
 }
 
@@ -61,7 +65,10 @@ pub fn forget(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Err
     let path = directory(scope, &live.name);
     match std::fs::remove_dir_all(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        other => other.doing(|| format!("remove {}", path.display()))?,
+        other => {
+            other.doing(|| format!("remove {}", path.display()))?;
+            event::record(scope, About::Network, "down", &live.name, &[("interface", &live.interface)]);
+        }
     }
     match live.is_bridge() {
         true => Ok(()),

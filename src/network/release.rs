@@ -8,11 +8,11 @@ use super::link;
 use super::lock::Lock;
 use super::netlink::Socket;
 use super::port::Ports;
-use super::state::{Live, Member};
-use super::unused::forget_unfinished;
+use super::state::{Live, Member, forget_unfinished};
 use super::{conntrack, firewall, namespace, parent, raise};
 use crate::Scope;
 use crate::config::ContainerName;
+use crate::event::{self, About};
 
 /// Takes back everything that a container has of networks. Nothing to do where its start noted nothing.
 pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
@@ -32,7 +32,10 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         let Some(live) = Live::load(scope, &link.network) else { continue };
         tried(Leases::of(scope, &live).give_back(container, &link.addresses));
         let gone = Member::remove(scope, &live.name, container);
-        tried(gone.doing(|| format!("remove {container}.json of network {}", live.name)));
+        if gone.as_ref().is_ok_and(|was_on| *was_on) {
+            event::record(scope, About::Network, "disconnect", &live.name, &[("container", name.as_str())]);
+        }
+        tried(gone.map(drop).doing(|| format!("remove {container}.json of network {}", live.name)));
         // A bridge stays for the next one, and goes when it is found unused.
         if !live.is_bridge() && !Member::any(scope, &live.name) {
             tried(raise::forget(scope, &live, &mut socket));
@@ -51,7 +54,7 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         // It does not panic; were it to, the links are gone all the same.
         rules.join().into_iter().for_each(&mut tried);
     });
-    tried(forget_unfinished(scope));
+    tried(forget_unfinished(scope).doing(|| "remove a network that was not made"));
     for parent in &attachment.parents {
         tried(parent::let_go(scope, parent, container, &mut socket));
     }

@@ -21,18 +21,6 @@ pub fn remove_unused(scope: &Scope) -> Result<(), Error> {
     removed.into_iter().collect()
 }
 
-/// What a start has left that was killed before its network was noted. The caller holds the lock.
-pub fn forget_unfinished(scope: &Scope) -> Result<(), Error> {
-    for entry in std::fs::read_dir(scope.network_states()).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let is_network = !entry.file_name().as_encoded_bytes().starts_with(b".");
-        if is_network && !path.join("network.json").exists() {
-            std::fs::remove_dir_all(&path).doing(|| format!("remove {}", path.display()))?;
-        }
-    }
-    Ok(())
-}
-
 /// The network with its rules; what is noted of it goes last, so that whoever comes after a kill knows of it. The caller
 /// holds the lock.
 pub fn take_down(scope: &Scope, live: &Live, socket: &mut Socket) -> Result<(), Error> {

@@ -23,10 +23,6 @@ pub enum PlanError {
     NothingToRun,
     #[error("image is set but no image record was given")]
     NoImage,
-    #[error("rootfs = \"{0}\" is a disk image; not yet: use a directory tree")]
-    DiskImage(String),
-    #[error("volatile = \"yes\" and \"state\" are not yet; use volatile = \"overlay\" or ephemeral = true")]
-    Volatile,
     #[error("user {0:?} of the image is not understood; set user = \"NAME[:GROUP]\"")]
     ImageUser(String),
 }
@@ -105,6 +101,9 @@ fn steps(
 ) -> Result<Vec<Step>, PlanError> {
     let own = |namespace| new.contains(&namespace);
     let mut steps = vec![root(scope, name, container, image)?];
+    if container.volatile == Volatile::State {
+        steps.push(mounts::memory("/var", 0o755, booted::VAR));
+    }
     steps.push(Step::Proc { own: own(Namespace::Pid) });
     steps.push(Step::Sys { own: own(Namespace::Network) });
     if own(Namespace::Cgroup) {
@@ -112,7 +111,7 @@ fn steps(
     }
     steps.push(Step::Devices { nodes: devices(container) });
     steps.push(Step::Terminals);
-    if container.tty {
+    if container.tty || container.boot {
         steps.push(Step::Console);
     }
     steps.push(Step::SharedMemory { size: container.shm_size });
@@ -120,7 +119,7 @@ fn steps(
         steps.push(Step::MessageQueues);
     }
     if container.boot {
-        steps.extend(booted::memory());
+        steps.extend(booted::memory(container, own(Namespace::Network)));
     }
     steps.push(Step::Credentials);
     if container.is_ready_by_payload() {
@@ -141,7 +140,7 @@ fn steps(
         steps.push(Step::Sysctls { values: container.sysctls.clone() });
     }
     steps.extend(hidden(container, own(Namespace::Network)));
-    if container.read_only {
+    if container.read_only || container.volatile == Volatile::State {
         steps.push(Step::ReadOnlyRoot);
     }
     steps.push(Step::Enter { shared: container.boot });
@@ -165,26 +164,31 @@ fn root(
             let names = image.layers.iter().map(|id| id.trim_start_matches("sha256:").to_owned()).collect();
             (Lower::Layers { directory: scope.layers(), names }, image.manifest.clone())
         }
-        RootSource::RootFs(tree) if tree.ends_with(".raw") => return Err(PlanError::DiskImage(tree.clone())),
+        RootSource::RootFs(disk) if disk.ends_with(".raw") => {
+            let place = scope.disks().join(name.as_str());
+            (Lower::Disk { image: scope.machines.join(disk), place }, disk.clone())
+        }
         RootSource::RootFs(tree) => (Lower::Tree(scope.machines.join(tree)), tree.clone()),
     };
     let directory = scope.writable().join(name.as_str());
     let writable = match (container.volatile, !container.keeps_layer()) {
-        (Volatile::Yes | Volatile::State, _) => return Err(PlanError::Volatile),
-        (Volatile::Overlay, _) => WritableLayer::Memory,
+        (Volatile::Yes, _) => WritableLayer::MemoryBesideUsr,
+        // What berth itself writes there before it becomes read-only is not to reach the image.
+        (Volatile::State | Volatile::Overlay, _) => WritableLayer::Memory,
         // Of the host's own root: overlayfs refuses a writable layer that lies in the tree below it.
         (Volatile::No, true) if matches!(&lower, Lower::Tree(tree) if directory.starts_with(tree)) => {
             WritableLayer::Memory
         }
         (Volatile::No, true) => WritableLayer::Fresh { directory },
-        (Volatile::No, false) if container.boot && matches!(lower, Lower::Tree(_)) => WritableLayer::Tree,
+        (Volatile::No, false) if container.boot && !matches!(lower, Lower::Layers { .. }) => WritableLayer::Tree,
         (Volatile::No, false) => WritableLayer::Kept { directory, made_for },
     };
     Ok(Step::Root { lower, writable })
 }
 
 fn devices(container: &Container) -> Vec<DeviceNode> {
-    let standard = STANDARD_DEVICES.iter().map(|name| {
+    let booted = if container.boot { booted::DEVICES } else { &[] };
+    let standard = STANDARD_DEVICES.iter().chain(booted).map(|name| {
         let path = Path::new("/dev").join(name);
         DeviceNode { host: path.clone(), container: path, standard: true }
     });

@@ -51,6 +51,7 @@ impl fmt::Display for Step {
         match self {
             Step::Root { lower: Lower::Layers { names, .. }, .. } => write!(out, "root of {} layer(s)", names.len()),
             Step::Root { lower: Lower::Tree(tree), .. } => write!(out, "root of {}", tree.display()),
+            Step::Root { lower: Lower::Disk { image, .. }, .. } => write!(out, "root of {}", image.display()),
             Step::Proc { own } => write!(out, "mount /proc{}", if *own { "" } else { " of the host" }),
             Step::Sys { own } => write!(out, "mount /sys{}", if *own { "" } else { " of the host" }),
             Step::Cgroup { writable } => {
@@ -65,7 +66,8 @@ impl fmt::Display for Step {
             Step::Tmpfs { target, .. } => write!(out, "tmpfs on {}", target.display()),
             Step::Overlay { target, .. } => write!(out, "overlay on {}", target.display()),
             Step::File { target, .. } => write!(out, "provide {}", target.display()),
-            Step::HostDirectory => out.write_str("mount /run/host"),
+            Step::HostDirectory { .. } => out.write_str("mount /run/host"),
+            Step::Nesting { .. } => out.write_str("mount what containers inside need"),
             Step::Credentials => out.write_str("pass the credentials"),
             Step::NotifySocket => out.write_str("pass the notification socket"),
             Step::Hostname { hostname } => write!(out, "set the host name {hostname}"),

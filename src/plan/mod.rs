@@ -120,13 +120,30 @@ impl Plan {
         };
         let lower = match lower {
             Lower::Layers { directory, names } => names.iter().rev().map(|name| directory.join(name)).collect(),
-            Lower::Tree(tree) => vec![tree.clone()],
+            Lower::Tree(tree) | Lower::Disk { place: tree, .. } => vec![tree.clone()],
         };
         kept.into_iter().chain(lower).collect()
     }
 
     /// Whether nothing that it writes into its root reaches a disk.
     pub fn writes_to_memory(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Root { writable: WritableLayer::Memory, .. }))
+        let is_memory = |writable: &WritableLayer| match writable {
+            WritableLayer::Memory | WritableLayer::MemoryBesideUsr => true,
+            WritableLayer::Fresh { .. } | WritableLayer::Kept { .. } | WritableLayer::Tree => false,
+        };
+        self.steps.iter().any(|step| matches!(step, Step::Root { writable, .. } if is_memory(writable)))
+    }
+
+    /// The disk image it runs on, and where that is mounted while its root is made.
+    pub fn disk(&self) -> Option<(&Path, &Path)> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Root { lower: Lower::Disk { image, place }, .. } => Some((image.as_path(), place.as_path())),
+            _ => None,
+        })
+    }
+
+    /// Whether its writes reach the tree, or the disk image, itself.
+    pub fn writes_to_tree(&self) -> bool {
+        matches!(self.steps.first(), Some(Step::Root { writable: WritableLayer::Tree, .. }))
     }
 }

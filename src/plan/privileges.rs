@@ -48,6 +48,7 @@ pub fn process(container: &Container, image: &ProcessDefaults) -> Result<Process
         no_new_privileges: security.no_new_privileges.unwrap_or(!container.boot && !security.privileged),
         seccomp: match &security.seccomp {
             SeccompSource::Default if security.privileged => SeccompChoice::Unconfined,
+            SeccompSource::Default if container.os.nesting => SeccompChoice::Nesting,
             SeccompSource::Default => SeccompChoice::Default,
             SeccompSource::Unconfined => SeccompChoice::Unconfined,
             SeccompSource::Profile(path) => SeccompChoice::Profile(path.clone()),

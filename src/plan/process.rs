@@ -34,6 +34,8 @@ pub struct Process {
 pub enum SeccompChoice {
     /// The program compiled into the executor.
     Default,
+    /// The same, and what engines of containers need beside it.
+    Nesting,
     Unconfined,
     /// A profile in the OCI engines' JSON format, compiled at start.
     Profile(PathBuf),

@@ -35,7 +35,7 @@ pub enum Step {
     },
     /// `/dev/pts`, its own instance.
     Terminals,
-    /// `/dev/console`: the terminal on standard input, if there is one.
+    /// `/dev/console`: the terminal on standard input, if there is one, or a new one.
     Console,
     /// `/dev/shm` of `size` bytes.
     SharedMemory {
@@ -56,6 +56,8 @@ pub enum Step {
     Tmpfs {
         target: PathBuf,
         size: Option<u64>,
+        /// Where there is no size: percents of the host's memory, and files.
+        share: Option<(u8, u32)>,
         mode: u32,
         attributes: u64,
     },
@@ -72,8 +74,16 @@ pub enum Step {
         content: FileContent,
         placement: Placement,
     },
-    /// `/run/host`: what systemd's container interface has there, but for the two that follow.
-    HostDirectory,
+    /// `/run/host`: what systemd's container interface has there, but for the two that follow; `nesting` makes room for
+    /// the next one.
+    HostDirectory {
+        nesting: bool,
+    },
+    /// A `/proc` and, where `sys`, a `/sys` with nothing hidden in them, where the container's root alone gets: the kernel
+    /// lets nobody in a user namespace mount new ones without (`mount_too_revealing`).
+    Nesting {
+        sys: bool,
+    },
     /// `/run/host/credentials`: the unit's credentials, readable by the container's root only.
     Credentials,
     /// `/run/host/notify`: the unit's notification socket, for a payload that says when it is ready.
@@ -127,6 +137,11 @@ pub enum Lower {
         names: Vec<String>,
     },
     Tree(PathBuf),
+    /// A disk image, and the directory where its file systems are found while the root is made.
+    Disk {
+        image: PathBuf,
+        place: PathBuf,
+    },
 }
 
 /// Where the container's own writes go.
@@ -141,6 +156,8 @@ pub enum WritableLayer {
     Tree,
     /// In memory, gone with the container.
     Memory,
+    /// The whole root is, and of what is below only `/usr` is seen, read-only.
+    MemoryBesideUsr,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -175,7 +192,7 @@ pub struct DeviceNode {
     pub host: PathBuf,
     /// Below the container's `/`.
     pub container: PathBuf,
-    /// An administrator's device must exist; a standard one always does.
+    /// An administrator's device must exist; of the standard ones a kernel may lack some.
     pub standard: bool,
 }
 
@@ -219,6 +236,8 @@ pub enum Placement {
     Mounted,
     /// Written into the writable layer in place of the image's file or link.
     Written,
+    /// The same, but where the system has made it a link that one stays: it sees to the file itself.
+    WrittenUnlessLinked,
 }
 
 pub(super) fn as_text<S: Serializer>(value: &impl std::fmt::Display, out: S) -> Result<S::Ok, S::Error> {

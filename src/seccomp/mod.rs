@@ -22,9 +22,25 @@ pub static DEFAULT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/default.bp
 
 const POLICY: &str = include_str!("default.policy");
 
+/// What engines of containers ask for beside it: runtimes make a keyring for each container (crun ends without), and the
+/// kernel keeps those of each user namespace apart.
+const NESTING: &str = "
+allow:
+    keyctl add_key request_key
+";
+
 /// The default policy for a container with these capabilities (bit N is number N).
 pub fn compile_default(capabilities: u64) -> Vec<u8> {
-    let policy = Policy::parse(POLICY).expect("build.rs has parsed it");
+    compile_policy(POLICY, capabilities)
+}
+
+/// The same for a system in which containers run.
+pub fn compile_nesting(capabilities: u64) -> Vec<u8> {
+    compile_policy(&format!("{POLICY}{NESTING}"), capabilities)
+}
+
+fn compile_policy(text: &str, capabilities: u64) -> Vec<u8> {
+    let policy = Policy::parse(text).expect("build.rs and a test have parsed it");
     let filter = policy.filter(capabilities, &architectures());
     program::bytes(&program::compile(&filter).expect("build.rs has compiled it for all and for no capabilities"))
 }

@@ -86,6 +86,8 @@ fn booted() -> Result<Vec<Property>, PropertyError> {
         ("TimeoutStartSec", "2min"),
         ("TimeoutStopSec", "90s"),
         ("OOMPolicy", "continue"),
+        ("DeviceAllow", "/dev/fuse rwm"),
+        ("DeviceAllow", "/dev/net/tun rwm"),
     ]
     .into_iter()
     .map(|(key, value)| parse(find(key), value))

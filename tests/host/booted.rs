@@ -2,6 +2,7 @@
 
 mod interface;
 mod machined;
+mod nesting;
 mod throwaway;
 
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use crate::ring::{Declared, Host, eventually, host};
 
 /// A copy of the host's own Debian that may be written to, named after the container; gone with it.
 pub struct Tree {
-    path: String,
+    pub path: String,
 }
 
 impl Tree {
@@ -44,6 +45,10 @@ impl Tree {
         Tree { path }
     }
 
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     pub fn declare(&self, name: &str, rest: &str) -> Declared<'static> {
         host().declare(name, &format!("rootfs = \"{}\"\nboot = true\n{rest}", self.path))
     }
@@ -55,7 +60,7 @@ impl Drop for Tree {
     }
 }
 
-const HOST_USERS: &str = "[security.user-namespace]\nmode = \"host\"\n";
+pub const HOST_USERS: &str = "[security.user-namespace]\nmode = \"host\"\n";
 
 /// What an inner systemd says of itself once every job is done; with what failed, if anything did.
 #[track_caller]

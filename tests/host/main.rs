@@ -5,6 +5,7 @@
 //! hosts, names it in `BERTH_STAGE`, and runs them all; `BERTH_SUITE` picks the hosts' Debian. By hand, after
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
+mod attaching;
 mod binding;
 mod booted;
 mod copying;
@@ -13,6 +14,9 @@ mod edit;
 mod elsewhere;
 mod ending;
 mod escapes;
+mod events;
+mod every_verb;
+mod examples;
 mod exec;
 mod faults;
 mod images;
@@ -23,6 +27,7 @@ mod machine_images;
 mod names;
 mod networks;
 mod packages;
+mod privilege;
 mod properties;
 mod pull;
 mod queries;
@@ -31,6 +36,7 @@ mod run;
 mod sharing;
 mod smoke;
 mod templates;
+mod terminals;
 mod top;
 mod verbs;
 mod vm;

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, Listing, Table, bytes, printable};
+use crate::event::{self, About};
 use crate::executor::{leftover_layers, remove_leftover};
 use crate::image::{CollectOptions, Collected, GRACE, Kind, Store, disk_usage};
 
@@ -35,6 +36,11 @@ impl Gc {
         }
         let mut collected = collection.collected;
         collected.extend(self.writable_layers(scope));
+        if !self.dry_run {
+            let freed = collected.iter().map(|gone| gone.size).sum::<u64>().to_string();
+            let details = [("removed", &*collected.len().to_string()), ("bytes", &freed)];
+            event::record(scope, About::Image, "gc", "store", &details);
+        }
         let (rows, listing) = (&collected, &self.listing);
         listing.print(rows, |row| &row.name, table, "removed things")?;
         if listing.output == Format::Table && !listing.quiet {

@@ -10,6 +10,7 @@ use crate::cli::draft::Draft;
 use crate::cli::failure::Failure;
 use crate::cli::output::Accepted;
 use crate::config::{NetworkName, NetworkSources};
+use crate::event::{self, About};
 use crate::network::remove_unused;
 use crate::network::state::{Live, Member};
 
@@ -87,6 +88,7 @@ impl Create {
         }
         let path = path(scope, &self.name)?;
         Draft::write(&path, None)?.keep_with(&text)?;
+        event::record(scope, About::Network, "create", self.name.as_str(), &[]);
         if !self.accepted.quiet {
             println!("wrote {}", path.display());
         }
@@ -157,6 +159,7 @@ fn remove(scope: &Scope, name: &NetworkName) -> Result<PathBuf, Failure> {
         Err(error) => return Err(Failure::new(format!("network {name}: read {}: {error}", path.display()))),
     }
     std::fs::remove_file(&path)?;
+    event::record(scope, About::Network, "remove", name.as_str(), &[]);
     // The last container may just have left it.
     remove_unused(scope).map_err(|error| Failure::new(error.to_string()))?;
     Ok(path)

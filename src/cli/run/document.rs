@@ -23,13 +23,13 @@ pub struct Options {
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
     /// Set variables from a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(hide_short_help = true, long, value_name = "FILE")]
     env_file: Vec<String>,
-    /// Mount a directory or file: options as ro, noexec, slave
+    /// Mount what the host has; with ro, noexec, slave
     #[arg(short, long, value_name = "SOURCE:TARGET[:OPTIONS]")]
     volume: Vec<String>,
     /// Mount an empty file system in memory
-    #[arg(long, value_name = "TARGET[:size=SIZE]")]
+    #[arg(hide_short_help = true, long, value_name = "TARGET[:size=SIZE]")]
     tmpfs: Vec<String>,
     /// Run as this user of the container
     #[arg(short, long, value_name = "USER[:GROUP]")]
@@ -37,60 +37,68 @@ pub struct Options {
     /// Run in this directory of the container
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
-    /// Run this in place of the image's entrypoint; empty for none
-    #[arg(long, value_name = "PROGRAM")]
+    /// In place of the image's; empty for none
+    #[arg(hide_short_help = true, long, value_name = "PROGRAM")]
     entrypoint: Option<String>,
-    /// Set a property of the unit, as in [service] or [resources]
+    /// Set a property of its unit
+    ///
+    /// As in [service] or [resources] of a file.
     #[arg(short = 'P', long, value_name = "NAME=VALUE")]
     property: Vec<String>,
     /// Run a directory tree in place of an image
-    #[arg(long, value_name = "DIR")]
+    #[arg(hide_short_help = true, long, value_name = "DIR")]
     pub rootfs: Option<String>,
     #[command(flatten)]
     network: super::network::NetworkOptions,
-    #[arg(long, value_name = "NAME")]
+    #[arg(hide_short_help = true, long, value_name = "NAME")]
     hostname: Option<String>,
     /// Make the root read-only
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     read_only: bool,
     /// Run the tree's own init: a whole system
     #[arg(short, long)]
     boot: bool,
-    /// Run a small init as PID 1, the command as its child
-    #[arg(long)]
+    /// Run a small init as PID 1
+    ///
+    /// The command is its child.
+    #[arg(hide_short_help = true, long)]
     init: bool,
     /// Lift every restriction of [security]
     #[arg(long)]
     privileged: bool,
-    #[arg(long, value_name = "CAPABILITY")]
+    #[arg(hide_short_help = true, long, value_name = "CAPABILITY")]
     cap_add: Vec<String>,
-    #[arg(long, value_name = "CAPABILITY")]
+    #[arg(hide_short_help = true, long, value_name = "CAPABILITY")]
     cap_drop: Vec<String>,
     /// Give it a device of the host
-    #[arg(long, value_name = "HOST[:CONTAINER[:rwm]]")]
+    #[arg(hide_short_help = true, long, value_name = "HOST[:CONTAINER[:rwm]]")]
     device: Vec<String>,
     /// auto, host or identity
-    #[arg(long, value_name = "MODE")]
+    #[arg(hide_short_help = true, long, value_name = "MODE")]
     userns: Option<String>,
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(hide_short_help = true, long, value_name = "NAME=VALUE")]
     sysctl: Vec<String>,
-    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    #[arg(hide_short_help = true, long, value_name = "NAME=SOFT[:HARD]")]
     ulimit: Vec<String>,
-    #[arg(short, long, value_name = "NAME=VALUE")]
+    #[arg(hide_short_help = true, short, long, value_name = "NAME=VALUE")]
     label: Vec<String>,
-    #[arg(long, value_name = "SIGNAL")]
+    #[arg(hide_short_help = true, long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
-    /// When the image is pulled
+    /// missing, always, newer or never
+    ///
+    /// When the image is pulled.
     #[arg(long, value_name = "POLICY")]
     pull: Option<Policy>,
     /// os/arch of an image for several
-    #[arg(long, value_name = "OS/ARCH")]
+    #[arg(hide_short_help = true, long, value_name = "OS/ARCH")]
     platform: Option<String>,
-    /// Take an image that nobody vouches for
-    #[arg(long, value_name = "HOLE")]
+    /// Take one nobody vouches for: image-signature
+    #[arg(hide_short_help = true, long, value_name = "HOLE")]
     insecure: Vec<Insecure>,
-    /// Keep nothing written in it but on volumes (the default), or with =false keep it under its name
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    /// With =false what it writes is kept
+    ///
+    /// By default nothing is kept but what is on volumes; else the layer is kept under its name.
+    #[arg(hide_short_help = true, long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     ephemeral: Option<bool>,
 }
 

@@ -5,7 +5,6 @@ mod foreground;
 mod network;
 mod reservation;
 mod scoped;
-mod terminal;
 mod unit;
 
 use std::path::PathBuf;
@@ -30,21 +29,31 @@ use reservation::Reservation;
 /// signal N, 125 for a failure of berth's, 126 and 127 for a command that cannot be run or found.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Do not wait for its end; log to the journal, print its name
+    /// Do not wait for its end, and log to the journal
+    ///
+    /// Its name is printed.
     #[arg(short, long)]
     detach: bool,
-    /// Name it; else it is the image's with four characters
+    /// Its name; else one made of the image's
+    ///
+    /// That is the image's own, without registry and tag, and four characters.
     #[arg(long, value_name = "NAME")]
     name: Option<ContainerName>,
-    /// A scope of ours in place of a service of systemd's: the payload is our own child
-    #[arg(long, conflicts_with_all = ["detach", "tty"])]
+    /// Be its parent, in a scope: no service
+    ///
+    /// The payload is a child of berthctl's, in a scope of systemd's.
+    #[arg(hide_short_help = true, long, conflicts_with_all = ["detach", "tty"])]
     scope: bool,
-    /// Accepted, being the default: nothing is left when it has ended
-    #[arg(long)]
+    /// Accepted: nothing is ever left of it
+    ///
+    /// When it has ended, all it has written is gone.
+    #[arg(hide_short_help = true, long)]
     rm: bool,
     #[command(flatten)]
     options: document::Options,
-    /// An image, or a file that ends in .toml; with --rootfs the command begins here
+    /// An image, or a file that ends in .toml
+    ///
+    /// With --rootfs the command begins here.
     #[arg(value_name = "IMAGE|FILE", add = complete::images_or_files())]
     source: Option<String>,
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
@@ -124,9 +133,6 @@ impl Run {
     }
 
     fn run_detached(&self, scope: &Scope, prepared: &Prepared, reservation: Reservation) -> Result<i32, Failure> {
-        if prepared.container.tty {
-            return Err(Failure::new("a terminal needs somebody at it: --detach and a terminal cannot go together"));
-        }
         let unit = unit::Unit::new(scope, prepared, false)?;
         expect_moves();
         with_systemd(scope, async |systemd| {

@@ -12,27 +12,29 @@ pub struct NetworkOptions {
     /// Publish ports; without HOST the kernel picks one
     #[arg(short, long, value_name = "[[ADDRESS:]HOST:]PORT[/udp]")]
     publish: Vec<String>,
-    /// Networks by name, or a mode: bridge, none, private, host, container:NAME, path:FILE
+    /// Networks by name, or none, private, host, …
+    ///
+    /// Or a mode: bridge, none, private, host, container:NAME, path:FILE.
     #[arg(long, alias = "net", value_name = "NAME[,NAME]|MODE", add = complete::networks_or_modes())]
     network: Vec<String>,
     /// Another name on its networks
-    #[arg(long, value_name = "NAME")]
+    #[arg(hide_short_help = true, long, value_name = "NAME")]
     network_alias: Vec<String>,
     /// An address of its own, of IPv4 or IPv6
-    #[arg(long, alias = "ip6", value_name = "ADDRESS")]
+    #[arg(hide_short_help = true, long, alias = "ip6", value_name = "ADDRESS")]
     ip: Vec<String>,
     /// Of its interface on the first network
-    #[arg(long, value_name = "MAC")]
+    #[arg(hide_short_help = true, long, value_name = "MAC")]
     mac_address: Option<String>,
     /// A name server in its resolv.conf
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(hide_short_help = true, long, value_name = "ADDRESS")]
     dns: Vec<String>,
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(hide_short_help = true, long, value_name = "DOMAIN")]
     dns_search: Vec<String>,
-    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
+    #[arg(hide_short_help = true, long, alias = "dns-opt", value_name = "OPTION")]
     dns_option: Vec<String>,
     /// A line of its hosts file
-    #[arg(long, value_name = "NAME:ADDRESS")]
+    #[arg(hide_short_help = true, long, value_name = "NAME:ADDRESS")]
     add_host: Vec<String>,
 }
 

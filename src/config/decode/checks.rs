@@ -72,6 +72,11 @@ fn journal(root: Section, container: &Container) {
         let message = "“link-journal” contradicts ephemeral = true: the journal goes with what else is written";
         root.refuse_at(&["os", "link-journal"], Mistake::new(message, "write link-journal = \"no\""));
     }
+    let disk = matches!(&container.source, RootSource::RootFs(path) if path.ends_with(".raw"));
+    if disk && container.boot && container.os.link_journal == LinkJournal::Guest {
+        let message = "“link-journal” = \"guest\" needs a directory on the host: it cannot see into a disk image";
+        root.refuse_at(&["os", "link-journal"], Mistake::new(message, "write link-journal = \"host\""));
+    }
 }
 
 /// What is written to the root is kept, discarded or impossible: one of them.

@@ -101,6 +101,7 @@ fn os(section: Section) -> Os {
     Os {
         machine_id: section.read("machine-id", machine_id).flatten(),
         link_journal: section.read("link-journal", |item| item.word(&links)).unwrap_or(LinkJournal::TryGuest),
+        nesting: section.read("nesting", |item| item.boolean()).unwrap_or(false),
     }
 }
 

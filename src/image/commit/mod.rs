@@ -17,6 +17,7 @@ use super::import::manifest::{self, KeptLayer};
 use super::import::{BlobSource, ImportError, Imported, Incoming, Layer, Progress};
 use super::index::Index;
 use super::{Digest, ImageRecord, Store, StoreError};
+use crate::event::{self, About};
 
 pub use change::{ChangeError, ConfigChange};
 
@@ -69,7 +70,10 @@ impl Store {
 impl Committed<'_> {
     /// Into the store, on the disk.
     pub fn finish(self) -> Result<Imported, StoreError> {
+        let scope = self.incoming.scope().clone();
         self.incoming.commit()?;
+        let digest = ("digest", self.image.record.manifest.as_str());
+        event::record(&scope, About::Image, "commit", &self.image.name, &[digest]);
         Ok(self.image)
     }
 }

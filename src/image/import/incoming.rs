@@ -320,6 +320,10 @@ impl<'a> Incoming<'a> {
         }
     }
 
+    pub fn scope(&self) -> &crate::Scope {
+        self.store.scope()
+    }
+
     /// The rest of it to its place, and named last.
     pub fn commit(mut self) -> Result<(), StoreError> {
         self.settle()?;

@@ -29,6 +29,7 @@ pub(super) use settling::adopt;
 pub use transport::Transport;
 
 use super::{ImageRecord, Reference, ReferenceError, Store};
+use crate::event::{self, About};
 use compression::Compression;
 use files::Files;
 use platform::Wanted;
@@ -100,6 +101,9 @@ impl Store {
             },
         };
         incoming.commit()?;
+        for image in &imported {
+            event::record(self.scope(), About::Image, "import", &image.name, &[("digest", &image.record.manifest)]);
+        }
         Ok(imported)
     }
 }

@@ -7,6 +7,7 @@ use super::files::Files;
 use super::platform::Wanted;
 use super::source::Source;
 use super::{Choice, ImportError, ImportOptions, Imported, Incoming, Naming, Progress, docker, flat, layout};
+use crate::event::{self, About};
 
 /// `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:REFERENCE]` or `dir:DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +70,9 @@ impl Store {
             Kind::Directory => flat::import(Files::directory(path)?, &naming, wanted, into)?,
         };
         incoming.commit()?;
-        imported.pop().ok_or(ImportError::Nothing)
+        let image = imported.pop().ok_or(ImportError::Nothing)?;
+        event::record(self.scope(), About::Image, "pull", &image.name, &[("digest", &image.record.manifest)]);
+        Ok(image)
     }
 }
 

@@ -19,6 +19,7 @@ use super::index::{Entry, Index};
 use super::trust::{Candidate, FullName, Requirement, Trust, Verified};
 use super::{Digest, Patience, Reference, Registries, Store};
 use crate::Scope;
+use crate::event::{self, About};
 use origin::RegistryOrigin;
 use signatures::Signatures;
 
@@ -67,6 +68,7 @@ impl Store {
         record.verified = Some(verified);
         incoming.vouch(&record);
         incoming.commit()?;
+        event::record(self.scope(), About::Image, "pull", &name, &[("digest", &record.manifest)]);
         Ok(Imported { name, record })
     }
 

@@ -15,6 +15,7 @@ use super::{
     Digest, Logins, Patience, Place, Progress, Reference, Registries, Repository, Store, StoreError,
     certificate_directories,
 };
+use crate::event::{self, About};
 use blob::StoredBlob;
 
 pub use error::PushError;
@@ -81,7 +82,9 @@ impl Store {
         let text = push.manifest(entry)?;
         let media_type = entry.media_type.to_string();
         push.repository.send_manifest(&tag, &media_type, &entry.manifest, &text).map_err(wrong)?;
-        Ok(Pushed { name: full_name(&reference), manifest: entry.manifest })
+        let name = full_name(&reference);
+        event::record(self.scope(), About::Image, "push", &name, &[("digest", &entry.manifest.to_string())]);
+        Ok(Pushed { name, manifest: entry.manifest })
     }
 
     /// Which repositories of the same registry have blobs of this image, too.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::known::Known;
 use crate::Scope;
-use crate::network::state::{Live, Member};
+use crate::network::state::{Live, Member, is_hidden};
 
 /// A directory's time is that of the kernel's last tick. Within it there may be another change that it does not tell of.
 const TICK: Duration = Duration::from_millis(20);
@@ -78,6 +78,7 @@ impl Files {
         let now = Stamp::of(&states);
         if !Stamp::still_is(&now, &self.networks) {
             let entries = std::fs::read_dir(&states).into_iter().flatten().flatten();
+            let entries = entries.filter(|entry| !is_hidden(&entry.path()));
             let names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
             let before = self.each.len();
             self.each.retain(|name, _| names.contains(name));

@@ -253,8 +253,8 @@ fn page() -> String {
         block(&reason, &mut out);
         out.push('\n');
     }
-    out.push_str(".TE\n.SH SEE ALSO\n.BR berth.container (5),\n.BR capabilities (7),\n.BR seccomp (2),\n");
-    out.push_str(".BR systemd\\-nspawn (1)\n");
+    out.push_str(".TE\n.SH SEE ALSO\n.BR systemd\\-nspawn (1),\n.BR seccomp (2),\n.BR berth.container (5),\n");
+    out.push_str(".BR berth (7),\n.BR capabilities (7)\n");
     out
 }
 
