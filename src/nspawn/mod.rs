@@ -269,10 +269,14 @@ mod tests {
     #[test]
     fn a_file_beside_an_image_gives_it_no_privileges() {
         let text = "[Exec]\nBoot=no\nPrivateUsers=no\nCapability=CAP_SYS_MODULE\nDropCapability=CAP_CHOWN\nHostname=inner\n\
-            LimitNOFILE=1\n[Files]\nBind=/:/host\nReadOnly=yes\n[Network]\nVirtualEthernet=no\nPort=80\n";
+            LimitNOFILE=1\nNoNewPrivileges=no\n[Files]\nBind=/:/host\nReadOnly=yes\n[Network]\nVirtualEthernet=no\nPort=80\n";
         let (toml, lost) = trusted(text, Trust::Harmless);
         let named: Vec<&str> = lost.iter().map(|lost| lost.split('=').next().unwrap()).collect();
-        assert_eq!(named, ["PrivateUsers", "Capability", "LimitNOFILE", "Bind", "VirtualEthernet", "Port"], "{toml}");
+        assert_eq!(
+            named,
+            ["PrivateUsers", "Capability", "LimitNOFILE", "NoNewPrivileges", "Bind", "VirtualEthernet", "Port"],
+            "{toml}"
+        );
         for line in ["drop = [\"CAP_CHOWN\"]", "hostname = \"inner\"", "read-only = true", "mode = \"private\""] {
             assert!(toml.contains(line), "no {line} in\n{toml}");
         }

@@ -41,8 +41,8 @@ pub fn unit_of_running(scope: &Scope, other: &ContainerName) -> Option<String> {
     started.map(|started| started.unit).or_else(|| unit_of_declared(scope, other))
 }
 
-/// Each once.
-fn others(container: &Container) -> Vec<&ContainerName> {
+/// Those whose namespaces it is in, each once.
+pub fn others(container: &Container) -> Vec<&ContainerName> {
     let modes = &container.namespaces;
     let namespaces = [&modes.pid, &modes.ipc, &modes.uts, &modes.cgroup].into_iter().filter_map(|mode| match mode {
         NamespaceMode::Container(other) => Some(other),
