@@ -26,6 +26,9 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         },
     };
     explain_kill(started.as_ref());
+    if let Some(started) = &started {
+        super::attach::forget_attached(scope, started);
+    }
     let guests = guests::units(scope, name);
     let is_transient = own_unit.as_ref().is_some_and(|unit| unit.starts_with(TRANSIENT));
     let is_to_come = || own_unit.as_ref().is_some_and(|unit| restart::is_to_come(scope, name, unit));
