@@ -53,7 +53,7 @@ pub fn attach_device(scope: &Scope, name: &ContainerName, device: &Device) -> Re
 
 pub fn detach_device(scope: &Scope, name: &ContainerName, target: &Path) -> Result<(), Error> {
     let leader = Leader::find(scope, name)?;
-    let bound = take_away(scope, &leader, target, |bound| bound.device.is_some())?;
+    let bound = take_away(scope, &leader, target, "attach-device", |bound| bound.device.is_some())?;
     allow_no_longer(scope, &leader.started, &bound)
 }
 

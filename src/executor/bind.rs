@@ -48,7 +48,7 @@ pub fn bind(scope: &Scope, name: &ContainerName, binding: &Binding) -> Result<()
 
 pub fn unbind(scope: &Scope, name: &ContainerName, target: &Path) -> Result<(), Error> {
     let leader = Leader::find(scope, name)?;
-    take_away(scope, &leader, target, |bound| bound.device.is_none()).map(drop)
+    take_away(scope, &leader, target, "bind", |bound| bound.device.is_none()).map(drop)
 }
 
 /// What is to be put into the container.
@@ -81,15 +81,15 @@ pub fn put(scope: &Scope, leader: &Leader, mut bound: Bound, place: &Place<'_>) 
     placed.map(drop)
 }
 
-/// Takes away what is at `target`, if it is one of those that were put there and meant.
+/// Takes away what is at `target`, if it is one of those that `verb` has put there and that are meant.
 pub fn take_away(
     scope: &Scope,
     leader: &Leader,
     target: &Path,
+    verb: &'static str,
     meant: impl Fn(&Bound) -> bool,
 ) -> Result<Bound, Error> {
     let all = Bound::all(scope, &leader.started);
-    let verb = if all.iter().any(|bound| bound.device.is_none() && meant(bound)) { "bind" } else { "attach-device" };
     let not_bound = || StepError::NotBound { path: target.display().to_string(), verb };
     let mount = in_the_container(leader, |root, descriptors| {
         let describe = || format!("openat2({})", target.display());

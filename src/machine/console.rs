@@ -351,6 +351,6 @@ mod tests {
         assert_eq!(slow.end(b"\x1d\x1d", at(0)), None);
         assert_eq!(slow.end(b"\x1d", at(1100)), None);
         assert_eq!(slow.end(b"\x1dx\x1d", at(1200)), None);
-        assert_eq!(slow.end(b"\x1d\x1d", at(1300)), Some(1));
+        assert_eq!(slow.end(b"\x1d\x1d", at(1300)), Some(0));
     }
 }
