@@ -11,13 +11,13 @@ static := $(CARGO_TARGET_DIR)/static
 stage := $(CARGO_TARGET_DIR)/stage
 units := $(wildcard units/*.service units/*.socket units/*.target units/*.path units/*.timer units/*.slice)
 # At every boot, without being enabled: they cost nothing until there is a network.
-wanted := berth-network.path berth-names.socket
+wanted := berth-network.path berth-names.socket berth-console.socket
 helpers := berth-executor berth-init berth-names
 manuals := $(wildcard man/*.[1-8])
 schemas := $(wildcard share/berth/*.schema.json)
 tmpfiles := $(wildcard units/*.conf)
 
-.PHONY: all build stage demo deb rpm check check-full mutants bench fuzz host vm install uninstall fmt lint clean
+.PHONY: all build stage demo deb rpm check check-full reproducible mutants bench fuzz host vm install uninstall fmt lint clean
 
 all: build
 
@@ -37,6 +37,10 @@ check:
 # Every count in full, the benchmark's budgets, mutants that show that the tests of escapes bite, the fuzz targets.
 check-full:
 	BERTH_FULL=1 tests/check
+
+# Two builds in two places, compared; and how long they took.
+reproducible:
+	tests/bed/reproducible
 
 mutants:
 	tests/mutants/run
@@ -105,7 +109,7 @@ lint:
 	tests/mutants/run --check
 	mandoc -Tlint $(manuals)
 	shellcheck -x tests/check tests/bench/run tests/bed/lib.sh tests/bed/tree tests/bed/host tests/bed/vm tests/bed/finish tests/bed/finish-vm \
-		tests/bed/release tests/bed/demo tests/mutants/run fuzz/run .ci/run packaging/deb packaging/rpm packaging/check packaging/copyright packaging/scriptlets
+		tests/bed/release tests/bed/reproducible tests/bed/demo tests/mutants/run fuzz/run .ci/run packaging/deb packaging/rpm packaging/check packaging/copyright packaging/scriptlets
 
 clean:
 	$(CARGO) clean

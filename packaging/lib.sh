@@ -52,7 +52,8 @@ filled() {
     chmod -R u=rwX,go=rX "$1"
     install -d "$1"/etc/berth/{containers,networks,trust} "$1/usr/lib/berth/containers" "$1/usr/lib/berth/networks"
     install -Dm644 -t "$documents" "$source/README.md"
-    install -Dm644 -t "$documents/examples" "$source"/examples/*
+    install -Dm644 -t "$documents/examples/containers" "$source"/examples/containers/*
+    install -Dm644 -t "$documents/examples/networks" "$source"/examples/networks/*
     "$packaging/copyright" >"$documents/copyright"
     "$packaging/copyright" texts | gzip -9n >"$documents/licences.gz"
     while read -r manual; do gzip -9n "$manual"; done < <(find "$1/usr/share/man" -type f ! -name '*.gz')

@@ -137,12 +137,10 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
     let lost = volumes.into_iter().filter(|volume| !has_mount(&container, volume));
     let lost =
         lost.map(|volume| format!("the image keeps data in {volume}, which is lost at stop: add a [[mount]] for it"));
-    let no_terminal = "tty = true needs somebody at a terminal, which systemctl start has not: use berthctl run";
     let unpublished = "nothing is published: none of its networks is a bridge of the host's";
     let publishes = container.network.publish.is_empty() || drivers.contains(&Driver::Bridge);
-    let others = [(container.tty, no_terminal), (!publishes, unpublished)];
-    let others = others.into_iter().filter(|(is, _)| *is).map(|(_, text)| text.to_owned());
-    Ok(openness::warnings(&container, &plan).into_iter().chain(lost).chain(others).collect())
+    let unpublished = (!publishes).then(|| unpublished.to_owned());
+    Ok(openness::warnings(&container, &plan).into_iter().chain(lost).chain(unpublished).collect())
 }
 
 /// Those of the networks it is on, which must be there.

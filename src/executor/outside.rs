@@ -59,6 +59,7 @@ pub struct Outside<'a> {
     pub listening: bool,
     /// Where systemd has put the unit's credentials, if it has any.
     pub credentials: Option<&'a Path>,
+    pub terminal: Option<&'a OwnedFd>,
 }
 
 impl Outside<'_> {
@@ -87,7 +88,7 @@ impl Outside<'_> {
                 let mounts = devices::make(nodes, owner)?.into_iter();
                 Ok(mounts.map(|mount| (mount, Owners::Unmapped, "/dev".into())).collect())
             }
-            Step::Console => Ok(vec![self.console()?]),
+            Step::Console => self.terminal.map(|terminal| self.console(terminal)).into_iter().collect(),
             Step::Bind { source, recursive, optional, propagation, idmap, attributes, clear, .. } => {
                 if *optional && !source.exists() {
                     return Ok(Vec::new());
@@ -186,14 +187,8 @@ impl Outside<'_> {
         Ok(vec![self.bind(Path::new(path), &change, IdMapping::Unmapped)?])
     }
 
-    /// The terminal on standard input. It was made for this container, so its root may own it.
-    fn console(&self) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
-        let terminal = rustix::stdio::stdin();
-        if !rustix::termios::isatty(terminal) {
-            return Err(StepError::NoTerminal);
-        }
-        // systemd makes a terminal on standard input that of our session; the payload's session is to have it.
-        crate::sys::terminal::give_up(terminal).call(|| "ioctl(TIOCNOTTY)")?;
+    /// It was made for this container, so its root may own it.
+    fn console(&self, terminal: &OwnedFd) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
         if let Some(range) = self.range {
             let owner = (Uid::from_raw(range.base), Gid::from_raw(range.base));
             rustix::fs::fchown(terminal, Some(owner.0), Some(owner.1)).call(|| "fchown of the terminal")?;

@@ -46,7 +46,7 @@ impl Payload {
         filter: Vec<u8>,
         init: Option<OwnedFd>,
     ) -> Result<Self, StepError> {
-        let text = |path: &str| match root.read(Path::new(path), FILE_LIMIT) {
+        let text = |path: &str| match root.read_inside(Path::new(path), FILE_LIMIT) {
             Ok(text) => Ok(text),
             Err(Errno::NOENT) => Ok(Vec::new()),
             Err(errno) => Err(errno).call(|| format!("read {path}")),

@@ -53,23 +53,15 @@ impl Root {
     /// alone does something.
     pub fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Errno> {
         let node = self.open(path, OFlags::PATH)?;
-        let stat = rustix::fs::fstat(&node)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Errno::INVAL);
-        }
-        if stat.st_size as u64 > limit {
-            return Err(Errno::FBIG);
-        }
+        regular(&node, limit)?;
         let itself = format!("/proc/self/fd/{}", node.as_raw_fd());
-        let file = match rustix::fs::open(itself, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-            // In a container without /proc, which reads its own files.
-            Err(Errno::NOENT) => self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?,
-            other => other?,
-        };
-        let mut content = Vec::with_capacity(stat.st_size as usize);
-        std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(file), limit), &mut content)
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        Ok(content)
+        content(rustix::fs::open(itself, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?, limit)
+    }
+
+    /// The same for a process that is in the container already, whose `/proc` is not to be trusted: what it opens, the
+    /// container could.
+    pub fn read_inside(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Errno> {
+        content(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?, limit)
     }
 
     /// The place where something is to be mounted: opened with `O_PATH`, made where it is missing, parents included.
@@ -202,6 +194,25 @@ fn reversed_components(path: &Path) -> Vec<OsString> {
             Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
         })
         .collect()
+}
+
+/// Its size, unless it is something else than a regular file or larger.
+fn regular(file: &OwnedFd, limit: u64) -> Result<usize, Errno> {
+    let stat = rustix::fs::fstat(file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Errno::INVAL);
+    }
+    if stat.st_size as u64 > limit {
+        return Err(Errno::FBIG);
+    }
+    Ok(stat.st_size as usize)
+}
+
+fn content(file: OwnedFd, limit: u64) -> Result<Vec<u8>, Errno> {
+    let mut content = Vec::with_capacity(regular(&file, limit)?);
+    std::io::Read::read_to_end(&mut std::io::Read::take(std::fs::File::from(file), limit), &mut content)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(content)
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ fn steps(
     }
     steps.push(Step::Devices { nodes: devices(container) });
     steps.push(Step::Terminals);
-    if container.tty {
+    if container.tty || container.boot {
         steps.push(Step::Console);
     }
     steps.push(Step::SharedMemory { size: container.shm_size });

@@ -35,7 +35,7 @@ pub enum Step {
     },
     /// `/dev/pts`, its own instance.
     Terminals,
-    /// `/dev/console`: the terminal on standard input, if there is one.
+    /// `/dev/console`: the terminal on standard input, if there is one, or a new one.
     Console,
     /// `/dev/shm` of `size` bytes.
     SharedMemory {

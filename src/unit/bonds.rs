@@ -57,3 +57,29 @@ pub fn others(container: &Container) -> Vec<&ContainerName> {
     all.dedup();
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::text;
+
+    fn bound(toml: &str, unit_of: UnitOf<'_>) -> String {
+        let sources = Sources::from_text("guest".parse().unwrap(), format!("image = \"a\"\n{toml}"));
+        text(&bonds(&sources.parse().unwrap(), unit_of).unwrap())
+    }
+
+    #[test]
+    fn a_guest_requires_a_unit_that_is_known_and_is_a_part_of_each_that_may_be() {
+        let both = "[network]\nmode = \"container:db\"\n[namespaces]\nipc = \"container:db\"\npid = \"container:a@b\"";
+        let known = bound(both, &|other| Some(other.unit()));
+        let unit = |key: &str| format!("{key}=container@a@b.service\n");
+        assert!(known.contains(&unit("Requires")) && known.contains(&unit("After")), "{known}");
+        assert_eq!(known.matches("container@db.service").count(), 2, "{known}");
+        let unknown = bound(both, &|_| None);
+        for line in ["PartOf=container@db.service", "PartOf=berth-run-db.service", "After=berth-run-a-b.service"] {
+            assert!(unknown.lines().any(|found| found == line), "{line}\n{unknown}");
+        }
+        assert!(!unknown.contains("Requires"));
+        assert_eq!(bound("", &|other| Some(other.unit())), "");
+    }
+}
