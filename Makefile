@@ -11,7 +11,7 @@ static := $(CARGO_TARGET_DIR)/static
 stage := $(CARGO_TARGET_DIR)/stage
 units := $(wildcard units/*.service units/*.socket units/*.target units/*.path units/*.timer units/*.slice)
 # At every boot, without being enabled: they cost nothing until there is a network.
-wanted := berth-network.path berth-names.socket
+wanted := berth-network.path berth-names.socket berth-console.socket
 helpers := berth-executor berth-init berth-names
 manuals := $(wildcard man/*.[1-8])
 schemas := $(wildcard share/berth/*.schema.json)

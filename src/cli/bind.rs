@@ -1,14 +1,14 @@
-//! `bind` and `unbind`: the host's files in a container that runs.
+//! `bind` and `unbind`, `attach-device` and `detach-device`: the host's files and devices in a container that runs.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
 use super::complete;
-use super::failure::Failure;
+use super::failure::{Failure, USAGE};
 use super::output::Accepted;
 use crate::Scope;
-use crate::config::ContainerName;
+use crate::config::{ContainerName, parse_device};
 use crate::event::{self, About};
 use crate::executor::{self, Binding};
 
@@ -45,6 +45,47 @@ pub struct Unbind {
     name: ContainerName,
     /// In the container
     destination: PathBuf,
+}
+
+/// Give a running container a device of the host's
+///
+/// Its node is there, for the container's root, and its unit is allowed to use it, until the container ends or detach-device
+/// takes it away; `devices` in the container's file are there from each start.
+#[derive(Debug, Args)]
+pub struct AttachDevice {
+    #[command(flatten)]
+    accepted: Accepted,
+    #[arg(value_name = "NAME", add = complete::running())]
+    name: ContainerName,
+    /// Below /dev, as in `devices` of the container's file; access is some of r, w and m
+    #[arg(value_name = "DEVICE[:DESTINATION][:ACCESS]", value_hint = ValueHint::AnyPath)]
+    device: String,
+}
+
+/// Take away what attach-device has given a running container
+#[derive(Debug, Args)]
+pub struct DetachDevice {
+    #[command(flatten)]
+    accepted: Accepted,
+    #[arg(value_name = "NAME", add = complete::running())]
+    name: ContainerName,
+    /// In the container
+    destination: PathBuf,
+}
+
+impl AttachDevice {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        let device = parse_device(&self.device).map_err(|error| Failure::with_code(USAGE, error))?;
+        executor::attach_device(scope, &self.name, &device)?;
+        Ok(0)
+    }
+}
+
+impl DetachDevice {
+    pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        executor::detach_device(scope, &self.name, &Path::new("/").join(&self.destination))?;
+        Ok(0)
+    }
 }
 
 impl Bind {

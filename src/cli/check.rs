@@ -1,6 +1,8 @@
 //! `check`: every mistake in containers' and networks' files, before anything is started.
 
-use std::os::unix::fs::PermissionsExt;
+mod circle;
+mod openness;
+
 use std::path::Path;
 
 use clap::Args;
@@ -16,6 +18,7 @@ use crate::config::{
 use crate::image::Store;
 use crate::plan::Plan;
 use crate::unit::properties;
+use circle::circle;
 
 /// Check containers' and networks' files; all of them where none is named
 #[derive(Debug, Args)]
@@ -124,34 +127,20 @@ fn check(scope: &Scope, sources: &Sources) -> Result<Vec<String>, Failure> {
     };
     properties(&container, image.as_ref(), &|_| None)?;
     let plan = Plan::new(scope, &sources.name, &container, image.as_ref())?;
-    let open = plan.tree_in_place().filter(|tree| is_open_to_others(tree)).map(|tree| {
-        format!(
-            "everybody can reach {0} on this host, and be root by a set-user-ID program that the container's root \
-             leaves there: chmod o-x {0}, or a directory above it",
-            tree.display()
-        )
-    });
+    if let Some(circle) = circle(scope, &sources.name, &container) {
+        return Err(Failure::new(format!(
+            "container “{}” waits for itself, as each starts after the next: {circle}",
+            sources.name
+        )));
+    }
     let volumes = image.map(|image| image.process.volumes).unwrap_or_default();
     let lost = volumes.into_iter().filter(|volume| !has_mount(&container, volume));
     let lost =
         lost.map(|volume| format!("the image keeps data in {volume}, which is lost at stop: add a [[mount]] for it"));
-    let no_terminal = "tty = true needs somebody at a terminal, which systemctl start has not: use berthctl run";
     let unpublished = "nothing is published: none of its networks is a bridge of the host's";
     let publishes = container.network.publish.is_empty() || drivers.contains(&Driver::Bridge);
-    let others = [(container.tty, no_terminal), (!publishes, unpublished)];
-    Ok(open
-        .into_iter()
-        .chain(lost)
-        .chain(others.into_iter().filter(|(is, _)| *is).map(|(_, text)| text.to_owned()))
-        .collect())
-}
-
-/// Whether every directory on the way lets everybody pass.
-fn is_open_to_others(tree: &Path) -> bool {
-    tree.canonicalize().is_ok_and(|tree| {
-        tree.ancestors()
-            .all(|directory| directory.metadata().is_ok_and(|about| about.permissions().mode() & 0o001 != 0))
-    })
+    let unpublished = (!publishes).then(|| unpublished.to_owned());
+    Ok(openness::warnings(&container, &plan).into_iter().chain(lost).chain(unpublished).collect())
 }
 
 /// Those of the networks it is on, which must be there.

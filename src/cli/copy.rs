@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 use super::complete;
 use super::failure::Failure;
 use super::output::Accepted;
+use super::privilege::{is_root, machinectl};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::{self, Place};
@@ -56,6 +57,9 @@ pub struct CopyFrom {
 
 impl CopyTo {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        if !is_root() {
+            return Err(by_machined("copy-to", &self.name, self.force, &self.source, self.destination.as_deref()));
+        }
         let source = place(&self.source);
         let target = match (&self.destination, source) {
             (Some(target), _) => in_the_container(target),
@@ -70,12 +74,26 @@ impl CopyTo {
 
 impl CopyFrom {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
+        if !is_root() {
+            return Err(by_machined("copy-from", &self.name, self.force, &self.source, self.destination.as_deref()));
+        }
         let source = in_the_container(&self.source);
         let target = place(self.destination.as_ref().unwrap_or(&source));
         executor::copy_from(scope, &self.name, &source, target, self.force)
             .map_err(|error| failure(&self.name, &error))?;
         Ok(0)
     }
+}
+
+/// Its own copying, which asks polkit, and reads and writes the host's files as root.
+fn by_machined(verb: &str, name: &ContainerName, force: bool, from: &Path, to: Option<&Path>) -> Failure {
+    if [Some(from), to].contains(&Some(Path::new("-"))) {
+        return Failure::new(format!("only root may do this with “-”: use `sudo berthctl {verb} …`"));
+    }
+    let paths = [Some(from), to].into_iter().flatten().map(|path| path.display().to_string());
+    let words: Vec<String> = std::iter::once(name.machine()).chain(paths).collect();
+    let options: Vec<String> = force.then(|| "--force".to_owned()).into_iter().collect();
+    machinectl(verb, &options, &words)
 }
 
 fn place(path: &Path) -> Place<'_> {

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags};
+
 use crate::cli::failure::Failure;
 use crate::config::SourceFile;
 
@@ -17,6 +19,8 @@ pub struct Draft {
     target: PathBuf,
     mode: u32,
     owner: Option<(u32, u32)>,
+    /// There was nothing yet: what comes there meanwhile is somebody else's.
+    is_new: bool,
 }
 
 impl Draft {
@@ -33,7 +37,8 @@ impl Draft {
         let mode = metadata.as_ref().map_or(MODE, |metadata| metadata.mode() & 0o7777);
         let owner = metadata.map(|metadata| (metadata.uid(), metadata.gid()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let draft = Draft { path, target, mode, owner };
+        let is_new = !target.exists();
+        let draft = Draft { path, target, mode, owner, is_new };
         file.write_all(before.map(|file| file.text.as_bytes()).unwrap_or_default())?;
         draft.take_after_original(&file)?;
         Ok(draft)
@@ -55,7 +60,8 @@ impl Draft {
         let file = File::open(&self.path)?;
         self.take_after_original(&file)?;
         file.sync_all()?;
-        std::fs::rename(&self.path, &self.target)?;
+        let flags = if self.is_new { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        rustix::fs::renameat_with(CWD, &self.path, CWD, &self.target, flags)?;
         // And the directory's own name, which may be new too.
         self.target.ancestors().skip(1).take(2).try_for_each(|directory| File::open(directory)?.sync_all())
     }

@@ -12,7 +12,7 @@ use super::failure::{FAILED, Failure};
 const HERE: &str = ".host";
 
 /// Verbs that are of use on a terminal only, or may be.
-const INTERACTIVE: [&str; 6] = ["run", "exec", "shell", "edit", "top", "login"];
+const INTERACTIVE: [&str; 7] = ["run", "exec", "shell", "edit", "top", "login", "console"];
 
 pub enum Elsewhere {
     Host(String),

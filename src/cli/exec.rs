@@ -9,7 +9,7 @@ use super::failure::Failure;
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::{Request, join};
-use crate::machine::{Signals, Started, attend, is_frozen};
+use crate::machine::{Console, Signals, Started, attend, is_frozen};
 
 /// Run a command in a running container
 #[derive(Debug, Args)]
@@ -60,6 +60,11 @@ pub fn with_our_value(entry: &str) -> Option<String> {
 }
 
 pub fn join_and_attend(scope: &Scope, name: &ContainerName, request: &Request) -> Result<i32, Failure> {
+    join_as(scope, name, request, false)
+}
+
+/// `logs_in`: on its terminal somebody is to log in.
+pub fn join_as(scope: &Scope, name: &ContainerName, request: &Request, logs_in: bool) -> Result<i32, Failure> {
     if Started::load(scope, name).is_some_and(|started| is_frozen(&started.cgroup)) {
         // What is born there would be frozen too, and we with it.
         return Err(Failure::new(format!("{name} is paused; let it run on with `berthctl resume {name}` first")));
@@ -69,5 +74,6 @@ pub fn join_and_attend(scope: &Scope, name: &ContainerName, request: &Request) -
         code @ (126 | 127) => Failure::with_code(code, error.to_string()),
         _ => Failure::new(error.to_string()),
     })?;
-    Ok(attend(joined.pid, &joined.pidfd, joined.terminal, &signals)?)
+    let console = joined.terminal.map(if logs_in { Console::of_login } else { Console::own }).transpose()?;
+    Ok(attend(joined.pid, &joined.pidfd, console, &signals)?)
 }

@@ -9,12 +9,12 @@ use clap::{Arg, Command};
 /// What an option is may take this much of a line, and what it does the rest.
 const COLUMN: usize = 28;
 
-/// The verbs by what they are for; every one is in a group.
+/// The verbs by what they are for; those that undo each other share a line. Others work on /var/lib/machines, as machinectl's.
 const GROUPS: [(&str, &str); 7] = [
-    ("Run", "run start stop restart reload enable disable reset"),
-    ("End", "kill wait pause resume poweroff reboot terminate"),
+    ("Run", "run start stop restart reload enable/disable reset"),
+    ("End", "kill wait pause/resume poweroff/reboot terminate"),
     ("Look", "list status top show logs events doctor"),
-    ("Enter", "exec shell copy-to copy-from bind unbind"),
+    ("Enter", "exec shell login console copy-to/copy-from bind/unbind attach-device/detach-device"),
     ("Files", "check cat edit plan import-nspawn"),
     ("Images", "pull push image trust registry"),
     ("Networks", "network"),
@@ -75,13 +75,19 @@ impl Page<'_> {
         let is_whole = self.command.find_subcommand("run").is_some();
         if is_whole && !self.is_long {
             for (heading, names) in GROUPS {
-                let _ = write!(out, "  {heading:<10}{}", self.wrapped(names, 12));
+                let _ = write!(out, "  {heading:<10}{}", self.wrapped(&names.replace('/', " "), 12));
             }
         } else {
-            let of_a_group = |verb: &&Command| !is_whole || is_in_a_group(verb.get_name());
-            for verb in verbs().filter(of_a_group) {
-                let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-                let _ = writeln!(out, "  {:<15}{}", verb.get_name(), beginning(&about, self.width - 17));
+            let all: Vec<&str> = if is_whole {
+                GROUPS.iter().flat_map(|(_, names)| names.split(' ')).collect()
+            } else {
+                verbs().map(Command::get_name).collect()
+            };
+            for names in all {
+                let first = names.split('/').next().and_then(|name| self.command.find_subcommand(name));
+                let about = first.and_then(Command::get_about).map(ToString::to_string).unwrap_or_default();
+                let names = format!("{:<13}", names.replace('/', ", "));
+                let _ = writeln!(out, "  {names}  {}", beginning(&about, self.width - 4 - names.len()));
             }
         }
         if is_whole {
@@ -154,7 +160,7 @@ impl Page<'_> {
 }
 
 fn is_in_a_group(name: &str) -> bool {
-    GROUPS.iter().any(|(_, names)| names.split(' ').any(|known| known == name))
+    GROUPS.iter().any(|(_, names)| names.split([' ', '/']).any(|known| known == name))
 }
 
 /// As much of a text as fits, to the end of a part of it.

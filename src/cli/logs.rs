@@ -1,10 +1,12 @@
 //! `logs`: the journal of a container's unit, and of a booted system its own, by journalctl(1) itself.
 
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
+use sha2::{Digest, Sha256};
 
 use super::complete;
 use super::failure::Failure;
@@ -68,15 +70,11 @@ impl Logs {
                     journalctl.args(["-u", &name.unit(), "-u", &unit_name(name)]);
                 }
             }
-            // What is new while it goes on comes in files that are not there yet.
-            (_, linked) if self.follow => {
-                journalctl.arg("--merge").args(matches(&self.names, linked));
-            }
             (_, linked) => {
                 // Not those of all systems: what is in its own a container writes itself, whosever it says it is.
                 let host = executor::machine_id_of_host();
-                journalctl.args(host.as_deref().into_iter().chain(linked.iter().copied()).flat_map(files));
-                journalctl.args(matches(&self.names, linked));
+                let view = view(host.as_deref().into_iter().chain(linked.iter().copied()))?;
+                journalctl.arg("--directory").arg(view).args(matches(&self.names, linked));
             }
         }
         let flags = [
@@ -94,16 +92,40 @@ impl Logs {
     }
 }
 
-/// `--file` for each directory that has files of that system's.
-fn files(id: &str) -> Vec<String> {
-    let directories = ["/var/log/journal", "/run/log/journal"].map(|root| Path::new(root).join(id));
-    let with_files = directories.into_iter().filter(|directory| has_journal(directory));
-    with_files.map(|directory| format!("--file={}/*.journal", directory.display())).collect()
+/// A directory that shows the journals of these systems alone. It stays until the host goes down, for the next who asks:
+/// journalctl(1) sees files that come and go only in a directory.
+fn view<'a>(ids: impl Iterator<Item = &'a str>) -> Result<PathBuf, Failure> {
+    let ids: Vec<&str> = ids.collect();
+    let place = match std::env::var_os("XDG_RUNTIME_DIR").filter(|_| !rustix::process::geteuid().is_root()) {
+        Some(own) => PathBuf::from(own),
+        None => PathBuf::from("/run"),
+    };
+    let view = place.join("berth/journals").join(name_of(&ids.join(" ")));
+    std::fs::create_dir_all(&view)?;
+    for id in ids {
+        for (root, name) in [("/var/log/journal", id.to_owned()), ("/run/log/journal", name_of(id))] {
+            let directory = Path::new(root).join(id);
+            if has_journal(&directory)
+                && let Err(error) = std::os::unix::fs::symlink(directory, view.join(name))
+                && error.kind() != ErrorKind::AlreadyExists
+            {
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(view)
+}
+
+/// As directories of journals are called: like a machine's id.
+fn name_of(text: &str) -> String {
+    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn has_journal(directory: &Path) -> bool {
     let mut files = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    files.any(|file| file.path().extension().is_some_and(|extension| extension == "journal"))
+    // The second is what was set aside after a crash.
+    let is_journal = |extension: &std::ffi::OsStr| extension == "journal" || extension == "journal~";
+    files.any(|file| file.path().extension().is_some_and(is_journal))
 }
 
 /// What `--unit` stands for (journalctl(1)), which cannot be told of several machines at once, or any entry of a system.

@@ -6,6 +6,7 @@ use clap::Args;
 use super::complete;
 use super::failure::{Failure, USAGE};
 use super::output::{Accepted, Listing, Table, bytes, print_json, time};
+use super::privilege::Agent;
 use crate::Scope;
 use crate::machine::{Images, MachineImage, Started};
 
@@ -101,6 +102,7 @@ pub struct Clean {
 }
 
 fn with_images<T>(talk: impl AsyncFnOnce(&Images) -> Result<T, Failure>) -> Result<T, Failure> {
+    let _agent = Agent::start();
     zbus::block_on(async { talk(&Images::connect().await?).await })
 }
 

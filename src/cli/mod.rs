@@ -4,6 +4,7 @@ mod bind;
 mod cat;
 mod check;
 pub mod complete;
+mod console;
 mod copy;
 mod doctor;
 mod draft;
@@ -20,11 +21,13 @@ mod import_nspawn;
 mod jobs;
 mod kill;
 mod list;
+mod login;
 mod logs;
 mod machine_image;
 mod network;
 mod output;
 mod plan;
+mod privilege;
 mod pull;
 mod push;
 mod registry;
@@ -112,6 +115,10 @@ enum Verb {
     #[command(display_order = 15)]
     Shell(shell::Shell),
     #[command(display_order = 15)]
+    Login(login::Login),
+    #[command(display_order = 15)]
+    Console(console::ConsoleVerb),
+    #[command(display_order = 15)]
     CopyTo(copy::CopyTo),
     #[command(display_order = 15)]
     CopyFrom(copy::CopyFrom),
@@ -119,6 +126,10 @@ enum Verb {
     Bind(bind::Bind),
     #[command(display_order = 15)]
     Unbind(bind::Unbind),
+    #[command(display_order = 15)]
+    AttachDevice(bind::AttachDevice),
+    #[command(display_order = 15)]
+    DetachDevice(bind::DetachDevice),
     #[command(display_order = 16)]
     Plan(plan::PlanVerb),
     #[command(display_order = 17)]
@@ -166,6 +177,12 @@ enum Verb {
     /// Put a directory into /var/lib/machines
     #[command(display_order = 23)]
     ImportFs(transfer::Import),
+    /// Download a tar archive into /var/lib/machines, as a tree
+    #[command(display_order = 23)]
+    PullTar(transfer::Pull),
+    /// Download a disk image into /var/lib/machines
+    #[command(display_order = 23)]
+    PullRaw(transfer::Pull),
     /// Write a tree in /var/lib/machines to a tar archive
     #[command(display_order = 23)]
     ExportTar(transfer::Export),
@@ -193,7 +210,8 @@ pub fn main() -> i32 {
         Ok(parsed) => parsed,
         Err(error) => {
             say(&error);
-            let runs_payload = std::env::args().nth(1).is_some_and(|verb| ["run", "exec", "shell"].contains(&&*verb));
+            let runs_payload =
+                std::env::args().nth(1).is_some_and(|verb| ["run", "exec", "shell", "login"].contains(&&*verb));
             return match error.use_stderr() {
                 false => 0,
                 true if runs_payload => NOT_RUN,
@@ -207,7 +225,17 @@ pub fn main() -> i32 {
         return failure.code.unwrap_or(FAILED);
     }
     let scope = Scope::system();
-    let failed = if matches!(parsed.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Shell(_)) { NOT_RUN } else { FAILED };
+    if let Some(verb) = parsed.verb.of_root()
+        && let Err(failure) = privilege::root(verb)
+    {
+        eprintln!("berthctl: {}", failure.text);
+        return if ["run", "exec"].contains(&verb) { NOT_RUN } else { FAILED };
+    }
+    let failed = if matches!(parsed.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Shell(_) | Verb::Login(_)) {
+        NOT_RUN
+    } else {
+        FAILED
+    };
     match parsed.verb.carry_out(&scope) {
         Ok(code) => code,
         Err(failure) => {
@@ -240,6 +268,27 @@ fn say(error: &clap::Error) {
 }
 
 impl Verb {
+    /// Its name where it is root's: neither systemd nor machined does it for us, who would ask polkit.
+    fn of_root(&self) -> Option<&'static str> {
+        Some(match self {
+            Verb::Run(_) => "run",
+            Verb::Exec(_) => "exec",
+            Verb::Console(_) => "console",
+            Verb::Top(_) => "top",
+            Verb::Bind(_) => "bind",
+            Verb::Unbind(_) => "unbind",
+            Verb::AttachDevice(_) => "attach-device",
+            Verb::DetachDevice(_) => "detach-device",
+            Verb::Reset(_) => "reset",
+            Verb::Edit(_) => "edit",
+            Verb::Pull(_) => "pull",
+            Verb::Push(_) => "push",
+            Verb::Image(_) => "image",
+            Verb::Network(network::Network::Create(_) | network::Network::Remove(_)) => "network",
+            _ => return None,
+        })
+    }
+
     fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         match self {
             Verb::Run(run) => run.carry_out(scope),
@@ -264,10 +313,14 @@ impl Verb {
             Verb::Events(events) => events.carry_out(),
             Verb::Exec(exec) => exec.carry_out(scope),
             Verb::Shell(shell) => shell.carry_out(scope),
+            Verb::Login(login) => login.carry_out(scope),
+            Verb::Console(console) => console.carry_out(scope),
             Verb::CopyTo(copy) => copy.carry_out(scope),
             Verb::CopyFrom(copy) => copy.carry_out(scope),
             Verb::Bind(bind) => bind.carry_out(scope),
             Verb::Unbind(unbind) => unbind.carry_out(scope),
+            Verb::AttachDevice(attach) => attach.carry_out(scope),
+            Verb::DetachDevice(detach) => detach.carry_out(scope),
             Verb::Plan(plan) => plan.carry_out(scope),
             Verb::Check(check) => check.carry_out(scope),
             Verb::Cat(cat) => cat.carry_out(scope),
@@ -290,6 +343,8 @@ impl Verb {
             Verb::ImportTar(import) => import.carry_out("import-tar"),
             Verb::ImportRaw(import) => import.carry_out("import-raw"),
             Verb::ImportFs(import) => import.carry_out("import-fs"),
+            Verb::PullTar(pull) => pull.carry_out("pull-tar"),
+            Verb::PullRaw(pull) => pull.carry_out("pull-raw"),
             Verb::ExportTar(export) => export.carry_out("export-tar"),
             Verb::ExportRaw(export) => export.carry_out("export-raw"),
             Verb::Trust(trust) => trust.carry_out(scope),
@@ -341,11 +396,15 @@ mod tests {
             "kill -s KILL --kill-whom=leader web",
             "kill --signal=9 --kill-who=main web",
             "shell -q -E A=b --uid=www web ls -l",
+            "login -q web",
+            "console -q --no-pager web",
             "enable --now -q web",
             "disable --now -q web",
             "top -n 1 -d 0.5 --order memory -l -q --no-legend --no-pager -o json web",
             "import-nspawn -q --force --name web -o - deb",
             "import-tar -q --read-only --force a.tar deb",
+            "pull-tar -q --read-only --force --verify=no http://a/b.tar.xz deb",
+            "pull-raw --verify checksum http://a/b.raw",
             "export-raw -q --format gzip deb a.raw",
             "list-images -a -l -q --no-legend --no-pager -o json",
             "image-status -q --no-pager deb",
@@ -359,6 +418,8 @@ mod tests {
             "edit --full --force --no-pager web",
             "bind -q --read-only --mkdir --no-pager web /a /b",
             "unbind -q --no-pager web /b",
+            "attach-device -q --no-pager web /dev/fuse:/dev/fuse:rw",
+            "detach-device -q --no-pager web /dev/fuse",
             "copy-to -q --force --no-pager web a /b",
             "copy-from -q --force --no-pager web /a -",
             "doctor -l -q --no-legend --no-pager -o json",

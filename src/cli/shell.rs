@@ -8,12 +8,13 @@ use super::complete;
 use super::exec::{join_and_attend, with_our_value};
 use super::failure::Failure;
 use super::plan::name;
+use super::privilege::{is_root, machinectl_in_system};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::Request;
 
 /// bash where the container has it: the container's own shell is the only thing that can be relied on to look.
-const LOGIN_SHELL: &str = "if command -v bash >/dev/null; then exec bash -l; else exec sh -l; fi";
+pub const LOGIN_SHELL: &str = "if command -v bash >/dev/null; then exec bash -l; else exec sh -l; fi";
 
 /// Open a login shell in a running container
 #[derive(Debug, Args)]
@@ -38,6 +39,15 @@ pub struct Shell {
 impl Shell {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         let (user, name) = self.target(scope)?;
+        if !is_root() {
+            let user = self.uid.or(user).map(|user| format!("--uid={user}"));
+            let variables = self.setenv.iter().map(|variable| format!("--setenv={variable}"));
+            let options: Vec<String> = user.into_iter().chain(variables).collect();
+            // machined takes an absolute path alone.
+            let finder = (!self.program.is_empty()).then(|| "/usr/bin/env".to_owned());
+            let words: Vec<String> = std::iter::once(name.machine()).chain(finder).chain(self.program).collect();
+            return Err(machinectl_in_system(scope, &name, "shell", &options, &words));
+        }
         let mut environment: Vec<String> =
             ["TERM", "COLORTERM", "NO_COLOR"].iter().map(|name| (*name).to_owned()).collect();
         environment.extend(self.setenv);

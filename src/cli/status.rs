@@ -190,8 +190,12 @@ impl Status {
             line("Port", &published.to_string());
         }
         for bound in Bound::all(scope, started) {
-            let read_only = if bound.read_only { " (read-only)" } else { "" };
-            line("Bound", &format!("{} on {}{read_only}", bound.source.display(), bound.target.display()));
+            let (source, target) = (bound.source.display(), bound.target.display());
+            match bound.device {
+                Some(device) => line("Device", &format!("{source} on {target} ({})", device.access)),
+                None if bound.read_only => line("Bound", &format!("{source} on {target} (read-only)")),
+                None => line("Bound", &format!("{source} on {target}")),
+            }
         }
         for source in &started.sources {
             line("Source", &source.display().to_string());

@@ -7,9 +7,11 @@ use crate::unit::manager::{ManagerError, Systemd};
 use crate::unit::template::unit_name;
 
 use super::failure::Failure;
+use super::privilege::Agent;
 
 /// Talks to the service manager of the scope for as long as one verb needs it.
 pub fn with_systemd<T>(scope: &Scope, talk: impl AsyncFnOnce(&Systemd) -> Result<T, Failure>) -> Result<T, Failure> {
+    let _agent = Agent::start();
     zbus::block_on(async {
         let systemd = Systemd::connect(scope.manager).await?;
         talk(&systemd).await
@@ -43,6 +45,10 @@ pub async fn units_of(scope: &Scope, systemd: &Systemd, names: &[ContainerName])
 
 /// What the executor said last of a start that failed: systemd keeps it as the unit's status text.
 pub async fn reason(systemd: &Systemd, unit: &str, error: &ManagerError) -> String {
+    // A job that was refused has changed nothing.
+    if !matches!(error, ManagerError::Job { .. }) {
+        return error.to_string();
+    }
     let said = systemd.properties(unit).await.ok().and_then(|mut properties| properties.remove("StatusText"));
     match said.and_then(|text| String::try_from(text).ok()) {
         Some(text) if !text.is_empty() => format!("{unit}: {text}"),

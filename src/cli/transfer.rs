@@ -1,5 +1,5 @@
-//! `import-tar`, `import-raw`, `import-fs`, `export-tar`, `export-raw`: systemd-importd does the work, which unpacks, converts and
-//! shares blocks, and asks polkit; machinectl speaks to it on every version there is.
+//! `import-tar`, `import-raw`, `import-fs`, `export-tar`, `export-raw`, `pull-tar`, `pull-raw`: systemd-importd does the work, which
+//! unpacks, verifies, converts and shares blocks, and asks polkit; machinectl speaks to it on every version there is.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -30,6 +30,26 @@ pub struct Import {
 }
 
 #[derive(Debug, Args)]
+pub struct Pull {
+    /// What must be right: a SHA256SUMS beside it, and a signature of that by a key in /etc/systemd/import-pubring.gpg
+    #[arg(long, default_value = "signature", value_parser = ["no", "checksum", "signature"])]
+    verify: String,
+    /// It cannot be written to
+    #[arg(long)]
+    read_only: bool,
+    /// Replace one of the same name
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    accepted: Accepted,
+    #[arg(value_hint = ValueHint::Url)]
+    url: String,
+    /// As the file where none is given
+    #[arg(value_name = "IMAGE")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct Export {
     /// How it is compressed: uncompressed, xz, gzip, bzip2 or zstd; as the file's name says where none is given
     #[arg(long)]
@@ -48,6 +68,15 @@ impl Import {
         let mut command = machinectl(verb, &self.accepted);
         command.args(self.read_only.then_some("--read-only")).args(self.force.then_some("--force"));
         become_it(command.arg("--").arg(self.file).args(self.name))
+    }
+}
+
+impl Pull {
+    pub fn carry_out(self, verb: &str) -> Result<i32, Failure> {
+        let mut command = machinectl(verb, &self.accepted);
+        command.arg(format!("--verify={}", self.verify));
+        command.args(self.read_only.then_some("--read-only")).args(self.force.then_some("--force"));
+        become_it(command.arg("--").arg(self.url).args(self.name))
     }
 }
 

@@ -40,6 +40,11 @@ pub use schema::{ALL as SECTIONS, NETWORK_FILE, Schema};
 pub use security::*;
 pub use sources::{LoadError, SourceFile, Sources};
 
+/// A device as `devices` of a container's file has it.
+pub fn parse_device(text: &str) -> Result<Device, String> {
+    parse::device(text).map_err(|mistake| mistake.message)
+}
+
 /// `512M` as a number of bytes.
 pub fn size(text: &str) -> Option<u64> {
     parse::bytes(text).ok()

@@ -3,7 +3,7 @@
 //! The tree is opened here, as a detached mount with the container's users as its owners; a child that sees the
 //! container's files as its root does puts it into place. So no path of the container's leads anywhere else.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -40,24 +40,40 @@ pub fn bind(scope: &Scope, name: &ContainerName, binding: &Binding) -> Result<()
     let leader = Leader::find(scope, name)?;
     let mount = detached(&leader, binding).at("open the tree")?;
     let bound = Bound {
-        source: binding.source.clone(),
-        target: binding.target.clone(),
         read_only: binding.read_only,
-        mount: number(&mount).at("open the tree")?,
-        leader_start: leader.started.leader_start,
+        ..Bound::new(&binding.source, &binding.target, leader.started.leader_start)
     };
-    let missing = if is(&mount, FileType::Directory) { Missing::Directory } else { Missing::File };
+    put(scope, &leader, bound, &Place { mount: &mount, make: binding.make })
+}
+
+pub fn unbind(scope: &Scope, name: &ContainerName, target: &Path) -> Result<(), Error> {
+    let leader = Leader::find(scope, name)?;
+    take_away(scope, &leader, target, "bind", |bound| bound.device.is_none()).map(drop)
+}
+
+/// What is to be put into the container.
+pub struct Place<'a> {
+    pub mount: &'a OwnedFd,
+    /// Make the target where it is missing.
+    pub make: bool,
+}
+
+/// Puts a detached mount at `bound.target`, and notes it.
+pub fn put(scope: &Scope, leader: &Leader, mut bound: Bound, place: &Place<'_>) -> Result<(), Error> {
+    bound.mount = number(place.mount).at("open the tree")?;
+    let missing = if is(place.mount, FileType::Directory) { Missing::Directory } else { Missing::File };
     // Before it is there: what nobody knows of could not be taken away.
     bound.save(scope, &leader.started).call(|| "note the mount").at("bind")?;
-    let placed = in_the_container(&leader, |root, _| {
-        let place = match root.open(&binding.target, OFlags::PATH) {
-            Ok(place) => place,
-            Err(Errno::NOENT) if binding.make => root.ensure(&binding.target, missing)?,
-            Err(Errno::NOENT) => return Err(StepError::NoTarget(binding.target.display().to_string())),
-            Err(errno) => return Err(errno).call(|| format!("openat2({})", binding.target.display())),
+    let target = &bound.target;
+    let placed = in_the_container(leader, |root, _| {
+        let at = match root.open(target, OFlags::PATH) {
+            Ok(found) => found,
+            Err(Errno::NOENT) if place.make => root.ensure(target, missing)?,
+            Err(Errno::NOENT) => return Err(StepError::NoTarget(target.display().to_string())),
+            Err(errno) => return Err(errno).call(|| format!("openat2({})", target.display())),
         };
-        refuse_kernel_files(&place, &binding.target)?;
-        attach(&mount, place, &binding.target).map(|()| 0)
+        refuse_kernel_files(&at, target)?;
+        attach(place.mount, at, target).map(|()| 0)
     });
     if placed.is_err() {
         let _ = Bound::remove(scope, &leader.started, bound.mount);
@@ -65,17 +81,25 @@ pub fn bind(scope: &Scope, name: &ContainerName, binding: &Binding) -> Result<()
     placed.map(drop)
 }
 
-pub fn unbind(scope: &Scope, name: &ContainerName, target: &Path) -> Result<(), Error> {
-    let leader = Leader::find(scope, name)?;
-    let bound = Bound::all(scope, &leader.started);
-    let not_bound = || StepError::NotBound(target.display().to_string());
-    let mount = in_the_container(&leader, |root, descriptors| {
+/// Takes away what is at `target`, if it is one of those that `verb` has put there and that are meant.
+pub fn take_away(
+    scope: &Scope,
+    leader: &Leader,
+    target: &Path,
+    verb: &'static str,
+    meant: impl Fn(&Bound) -> bool,
+) -> Result<Bound, Error> {
+    let all = Bound::all(scope, &leader.started);
+    let not_bound = || StepError::NotBound { path: target.display().to_string(), verb };
+    let mount = in_the_container(leader, |root, descriptors| {
         let describe = || format!("openat2({})", target.display());
         let place = root.open(target, OFlags::PATH).call(describe)?;
         let mount = number(&place)?;
-        if !bound.iter().any(|bound| bound.mount == mount) || !is_root_of_mount(&place)? {
-            return Err(not_bound());
-        }
+        let found = all.iter().find(|bound| bound.mount == mount && meant(bound));
+        let device = match found {
+            Some(bound) if is_root_of_mount(&place)? => bound.device.is_some(),
+            _ => return Err(not_bound()),
+        };
         // The links on the way are resolved already, and the last name is none.
         let path = rustix::fs::readlinkat(descriptors, place.as_raw_fd().to_string(), Vec::new()).call(describe)?;
         let path = PathBuf::from(OsString::from_vec(path.into_bytes()));
@@ -89,10 +113,22 @@ pub fn unbind(scope: &Scope, name: &ContainerName, target: &Path) -> Result<(), 
         }
         rustix::mount::unmount(file, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
             .call(|| format!("umount({})", target.display()))?;
+        if device {
+            remove_empty(file);
+        }
         i32::try_from(mount).map_err(|_| not_bound())
     })?;
     let _ = Bound::remove(scope, &leader.started, mount as u64);
-    Ok(())
+    let gone = all.into_iter().find(|bound| bound.mount == mount as u64);
+    gone.ok_or_else(not_bound).at("unbind")
+}
+
+/// The file that was made for a device to be seen at.
+fn remove_empty(file: &OsStr) {
+    let about = rustix::fs::lstat(file);
+    if about.is_ok_and(|about| FileType::from_raw_mode(about.st_mode) == FileType::RegularFile && about.st_size == 0) {
+        let _ = rustix::fs::unlink(file);
+    }
 }
 
 /// The source, attached nowhere, its owners mapped where its file system can.

@@ -18,7 +18,7 @@ use super::root::Root;
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::machine::Started;
-use crate::plan::{Namespace, Plan, Process, Step, UserRange};
+use crate::plan::{Namespace, Plan, Process, UserRange};
 use crate::sys::clone::{Clone, Cloned, clone, exit_now};
 
 /// What the new process takes along.
@@ -29,6 +29,8 @@ pub struct Cargo {
     pub sockets: Vec<(String, OwnedFd)>,
     /// Of a booted system.
     pub machine_id: Option<MachineId>,
+    /// Its `/dev/console`.
+    pub terminal: Option<OwnedFd>,
 }
 
 /// The executor's end: the process, and the way to talk to it. Dropping it unreleased ends the process.
@@ -158,21 +160,21 @@ fn set_up(plan: &Plan, anchor: &Path, cargo: Cargo, channel: &Channel) -> Result
     let root = inside.root().at("enter the root")?;
     let payload = Payload::prepare(root, cargo.process, cargo.filter, cargo.init).at("find the program")?;
     payload.enter_directory(root).at("enter the working directory")?;
-    let console = plan.steps.contains(&Step::Console).then(|| open_console(root));
+    let console = cargo.terminal.map(|terminal| open_console(root, &terminal));
     let console = console.transpose().at("open the terminal")?;
     payload.start_session(console).at("start a session")?;
     payload.drop_privileges().at("drop privileges")?;
     Ok(Some(payload))
 }
 
-/// The terminal on standard input, by the name it has inside. What stands there must be that and nothing else: a mount
-/// on `/dev` may have hidden it behind files of the container's making (CVE-2025-52565).
-fn open_console(root: &Root) -> Result<OwnedFd, StepError> {
+/// The terminal, by the name it has inside. What stands there must be that and nothing else: a mount on `/dev` may have
+/// hidden it behind files of the container's making (CVE-2025-52565).
+fn open_console(root: &Root, terminal: &OwnedFd) -> Result<OwnedFd, StepError> {
     // Opening a pipe would wait for somebody at its other end.
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
     let console = root.open(Path::new("/dev/console"), flags).call(|| "openat2(/dev/console)")?;
     let found = rustix::fs::fstat(&console).call(|| "fstat(/dev/console)")?;
-    let given = rustix::fs::fstat(rustix::stdio::stdin()).call(|| "fstat of the terminal")?;
+    let given = rustix::fs::fstat(terminal).call(|| "fstat of the terminal")?;
     if (found.st_dev, found.st_ino, found.st_rdev) != (given.st_dev, given.st_ino, given.st_rdev) {
         return Err(StepError::NotTheTerminal);
     }

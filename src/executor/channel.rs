@@ -35,6 +35,8 @@ pub enum Message {
     Run,
     /// The payload's number, to the caller of a start in a scope.
     Running(i32),
+    /// What is written to a terminal is logged for the container of that name, and its unit.
+    Log { name: String, unit: String },
 }
 
 impl Channel {
@@ -67,6 +69,7 @@ impl Channel {
             Message::SetUp => vec![b'S'],
             Message::Ready { speaks } => vec![b'R', u8::from(*speaks)],
             Message::Run => vec![b'G'],
+            Message::Log { name, unit } => format!("L{name}\n{unit}").into_bytes(),
             Message::Running(number) => [b"P".as_slice(), &number.to_ne_bytes()].concat(),
             Message::Failed(code, text) => {
                 let mut bytes = vec![b'F'];
@@ -137,6 +140,10 @@ fn understood(kind: u8, rest: &[u8], fds: Vec<OwnedFd>) -> Option<Message> {
         (b'R', &[speaks @ (0 | 1)]) => Message::Ready { speaks: speaks == 1 },
         (b'G', []) => Message::Run,
         (b'P', &[a, b, c, d]) => Message::Running(i32::from_ne_bytes([a, b, c, d])),
+        (b'L', text) => {
+            let (name, unit) = std::str::from_utf8(text).ok()?.split_once('\n')?;
+            Message::Log { name: name.to_owned(), unit: unit.to_owned() }
+        }
         (b'F', [a, b, c, d, text @ ..]) => {
             Message::Failed(i32::from_ne_bytes([*a, *b, *c, *d]), String::from_utf8_lossy(text).into_owned())
         }
@@ -187,6 +194,7 @@ mod tests {
             ("a failure with a descriptor", b"F1234why".to_vec(), 1),
             ("a word after the word", b"Go".to_vec(), 0),
             ("an answer that is neither yes nor no", b"R2".to_vec(), 0),
+            ("a log of nobody's", b"Lname".to_vec(), 0),
             ("an unknown word", b"X".to_vec(), 0),
         ] {
             let (one, other) = Channel::pair().unwrap();

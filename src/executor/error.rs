@@ -109,8 +109,10 @@ pub enum StepError {
     NotRunning(String),
     #[error("{0} is missing in the container; --mkdir makes it")]
     NoTarget(String),
-    #[error("nothing is at {0} that `berthctl bind` has put there")]
-    NotBound(String),
+    #[error("nothing is at {path} that `berthctl {verb}` has put there")]
+    NotBound { path: String, verb: &'static str },
+    #[error("systemd does not change what the unit may use: {0}")]
+    Allow(String),
     #[error("the container has neither reload-signal nor reload-command")]
     NoReload,
     #[error("reload-command ended with exit status {0}")]
@@ -122,8 +124,10 @@ pub enum StepError {
     Reload(String),
     #[error("{unit}, for what comes before a start: {reason}")]
     CatchUp { unit: String, reason: String },
-    #[error("standard input is no terminal; a container with tty = true is started by `berthctl run` on one")]
+    #[error("standard input is no terminal, which tty = true needs where systemd is not asked")]
     NoTerminal,
+    #[error("nobody takes its terminal: {0}; start berth-console.socket")]
+    NoHolder(Errno),
     #[error("systemd does not thaw it: {0}")]
     Thaw(String),
     #[error("this host has no {0}")]
@@ -207,8 +211,10 @@ impl StepError {
             | StepError::Disk { .. }
             | StepError::InUse(_)
             | StepError::NoTarget(_)
-            | StepError::NotBound(_)
-            | StepError::NotRunning(_) => 1,
+            | StepError::NotBound { .. }
+            | StepError::Allow(_)
+            | StepError::NotRunning(_)
+            | StepError::NoHolder(_) => 1,
         }
     }
 

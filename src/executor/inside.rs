@@ -1,6 +1,8 @@
 //! The container's side of the steps: carried out by the payload's process in its own namespaces, before it lets go
 //! of the host's file system.
 
+mod trees;
+
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -13,12 +15,11 @@ use super::error::{Context, StepError};
 use super::filesystem::{Filesystem, attach};
 use super::journal::DIRECTORY;
 use super::machine_id::MachineId;
-use super::overlay::Overlay;
 use super::procfs::Procfs;
 use super::root::{Missing, Root, is};
-use super::{devices, interfaces, system, volatile};
+use super::{devices, interfaces, system};
 use crate::config::LinkJournal;
-use crate::plan::{DeviceNode, FileContent, Lower, Placement, Step, WritableLayer};
+use crate::plan::{DeviceNode, FileContent, Placement, Step};
 use crate::sys::mount::{Change, NODEV, NOEXEC, NOSUID, RDONLY, SHARED, SLAVE, set_attributes};
 
 const KERNEL: u64 = NOSUID | NODEV | NOEXEC;
@@ -73,11 +74,13 @@ impl Inside {
             }
             Step::MessageQueues => self.attach_kernel("/dev/mqueue", &new("mqueue", KERNEL)?),
             Step::Bind { target, .. } => handles.try_for_each(|mount| self.bind(&mount, target)),
-            Step::Tmpfs { target, size, mode, attributes } => {
+            Step::Tmpfs { target, size, share, mode, attributes } => {
                 let mut memory =
                     Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", &format!("{mode:o}"))?;
                 if let Some(size) = size {
                     memory = memory.set("size", &size.to_string())?;
+                } else if let Some((percents, files)) = share {
+                    memory = memory.set("size", &format!("{percents}%"))?.set("nr_inodes", &files.to_string())?;
                 }
                 let memory = memory.mount(*attributes)?;
                 self.attach_new(&memory, target, Missing::Directory)
@@ -88,7 +91,10 @@ impl Inside {
             Step::File { target, placement: Placement::Mounted, .. } => {
                 handles.try_for_each(|file| self.bind(&file, target))
             }
-            Step::File { target, content, placement: Placement::Written } => self.write(target, content, handles),
+            Step::File { target, placement: Placement::WrittenUnlessLinked, .. } if self.root()?.is_link(target) => {
+                Ok(())
+            }
+            Step::File { target, content, .. } => self.write(target, content, handles),
             Step::HostDirectory { .. } => {
                 handles.try_for_each(|host| self.attach_new(&host, Path::new("/run/host"), Missing::Directory))
             }
@@ -119,91 +125,6 @@ impl Inside {
     /// The root, once it stands: what comes after is done through it.
     pub fn root(&self) -> Result<&Root, StepError> {
         self.root.as_ref().ok_or(StepError::Missing("root file system yet"))
-    }
-
-    fn make_root(
-        &mut self,
-        lower: &Lower,
-        writable: &WritableLayer,
-        mut handles: impl Iterator<Item = OwnedFd>,
-    ) -> Result<(), StepError> {
-        if *writable == WritableLayer::Tree {
-            let tree = handles.next().ok_or(StepError::Missing("tree for this step"))?;
-            // pivot_root(2) takes a mount point.
-            let place = self.anchor_directory("root")?;
-            let at = rustix::fs::open(&place, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
-                .call(|| format!("open({})", place.display()))?;
-            attach(&tree, at, &place)?;
-            self.root = Some(Root::new(tree));
-            return Ok(());
-        }
-        let trees = self.attach_at_anchor("lower", handles.next())?;
-        let lower: Vec<PathBuf> = match lower {
-            Lower::Layers { names, .. } => names.iter().rev().map(|name| trees.join(name)).collect(),
-            Lower::Tree(_) | Lower::Disk { .. } => vec![trees],
-        };
-        let own = match writable {
-            WritableLayer::Memory | WritableLayer::MemoryBesideUsr => self.memory_layer("writable")?,
-            _ => self.attach_at_anchor("writable", handles.next())?,
-        };
-        let scratch = self.anchor_directory("root")?;
-        let overlay = Overlay {
-            lower: &lower,
-            upper: &own.join("upper"),
-            work: &own.join("work"),
-            volatile: !matches!(writable, WritableLayer::Kept { .. }),
-        };
-        let mount = overlay.mount(&scratch, 0)?;
-        let at = rustix::fs::open(&scratch, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
-            .call(|| format!("open({})", scratch.display()))?;
-        attach(&mount, at, &scratch)?;
-        let whole = Root::new(mount);
-        self.root = Some(match writable {
-            WritableLayer::MemoryBesideUsr => self.beside_usr(&whole)?,
-            _ => whole,
-        });
-        Ok(())
-    }
-
-    /// An empty root with `/usr` of another one, and the links into it that one has.
-    fn beside_usr(&self, whole: &Root) -> Result<Root, StepError> {
-        let place = self.anchor_directory("memory")?;
-        let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0755")?.mount(0)?;
-        let at = rustix::fs::open(&place, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
-            .call(|| format!("open({})", place.display()))?;
-        attach(&memory, at, &place)?;
-        volatile::link_into_usr(whole, &memory)?;
-        let path = Path::new(volatile::USR);
-        let usr = clone_mount(whole.open(path, OFlags::PATH).call(|| "openat2(/usr)")?.as_fd(), path)?;
-        set_attributes(usr.as_fd(), &Change { set: RDONLY, recursive: true, ..Change::default() })
-            .call(|| "mount_setattr(/usr)")?;
-        let root = Root::new(memory);
-        attach(&usr, root.ensure(path, Missing::Directory)?, path)?;
-        Ok(root)
-    }
-
-    fn anchor_directory(&self, name: &str) -> Result<PathBuf, StepError> {
-        let path = self.anchor.join(name);
-        std::fs::create_dir(&path).call(|| format!("mkdir({})", path.display()))?;
-        Ok(path)
-    }
-
-    fn attach_at_anchor(&self, name: &str, mount: Option<OwnedFd>) -> Result<PathBuf, StepError> {
-        let path = self.anchor_directory(name)?;
-        let mount = mount.ok_or(StepError::Missing("tree for this step"))?;
-        let at = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty())
-            .call(|| format!("open({})", path.display()))?;
-        attach(&mount, at, &path)?;
-        Ok(path)
-    }
-
-    fn memory_layer(&self, name: &str) -> Result<PathBuf, StepError> {
-        let memory = Filesystem::open("tmpfs")?.set("source", "tmpfs")?.set("mode", "0755")?.mount(0)?;
-        let path = self.attach_at_anchor(name, Some(memory))?;
-        for part in ["upper", "work"] {
-            std::fs::create_dir(path.join(part)).call(|| format!("mkdir({part})"))?;
-        }
-        Ok(path)
     }
 
     fn attach_kernel(&self, path: &str, mount: &OwnedFd) -> Result<(), StepError> {
@@ -269,41 +190,6 @@ impl Inside {
 
     fn console(&self, terminal: &OwnedFd) -> Result<(), StepError> {
         self.attach_new(terminal, Path::new("/dev/console"), Missing::File)
-    }
-
-    fn overlay(
-        &self,
-        number: usize,
-        target: &Path,
-        lower: &[PathBuf],
-        upper: Option<&Path>,
-        attributes: u64,
-        mut handles: impl Iterator<Item = OwnedFd>,
-    ) -> Result<(), StepError> {
-        let trees: Vec<PathBuf> = (0..lower.len())
-            .map(|tree| self.attach_at_anchor(&format!("{number}-{tree}"), handles.next()))
-            .collect::<Result<_, _>>()?;
-        let (upper, work) = match upper {
-            Some(upper) => {
-                let name = upper.file_name().unwrap_or_default().to_string_lossy();
-                let parent = self.attach_at_anchor(&format!("{number}-upper"), handles.next())?;
-                let work = parent.join(format!(".{name}.work"));
-                match std::fs::create_dir(&work) {
-                    Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                        return Err(error).call(|| format!("mkdir({})", work.display()));
-                    }
-                    _ => (parent.join(&*name), work),
-                }
-            }
-            None => {
-                let own = self.memory_layer(&format!("{number}-upper"))?;
-                (own.join("upper"), own.join("work"))
-            }
-        };
-        let scratch = self.anchor_directory(&format!("{number}-scratch"))?;
-        let overlay = Overlay { lower: &trees, upper: &upper, work: &work, volatile: false };
-        let mount = overlay.mount(&scratch, attributes)?;
-        self.attach_new(&mount, target, Missing::Directory)
     }
 
     fn write(

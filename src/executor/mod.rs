@@ -5,12 +5,14 @@
 //! namespaces; a [`channel`] joins the two. [`payload`] is the way from there to execve(2), [`handover`] what systemd
 //! is told, [`stop`] what is left to do at the end.
 
+mod attach;
 mod bind;
 mod birth;
 mod bus;
 mod catch_up;
 mod channel;
 mod claim;
+mod console;
 mod contents;
 mod copy;
 mod delegate;
@@ -23,6 +25,8 @@ mod filesystem;
 mod filter;
 mod guests;
 mod handover;
+mod holder;
+mod holder_log;
 mod host_directory;
 mod identity;
 mod idmap;
@@ -61,8 +65,10 @@ mod volatile;
 mod watch;
 mod writable;
 
+pub use attach::{attach_device, detach_device};
 pub use bind::{Binding, bind, unbind};
 pub use claim::Claim;
+pub use console::{SEATED, sit_down};
 pub use contents::{Contents, ContentsError, has_contents};
 pub use copy::{CopyError, Place, copy_from, copy_to};
 pub use error::Error;
@@ -81,7 +87,7 @@ use crate::Scope;
 use crate::config::{ContainerName, NameError};
 
 const USAGE: &str = "usage: berth-executor start [--transient | --scope FD] NAME | reload NAME | stop-post NAME | thaw UNIT | sweep | \
-    watch | bare FILE";
+    watch | console | bare FILE";
 
 /// The whole program: `berth-executor VERB … NAME`. Returns its exit status.
 pub fn main() -> i32 {
@@ -104,6 +110,7 @@ pub fn main() -> i32 {
             Ok(())
         }
         ["watch"] => watch::watch(&scope).map_err(Error::from),
+        ["console"] => holder::hold(),
         _ => Err(Error::Usage(USAGE.to_owned())),
     };
     match done {

@@ -59,6 +59,7 @@ pub struct Outside<'a> {
     pub listening: bool,
     /// Where systemd has put the unit's credentials, if it has any.
     pub credentials: Option<&'a Path>,
+    pub terminal: Option<&'a OwnedFd>,
 }
 
 impl Outside<'_> {
@@ -87,7 +88,7 @@ impl Outside<'_> {
                 let mounts = devices::make(nodes, owner)?.into_iter();
                 Ok(mounts.map(|mount| (mount, Owners::Unmapped, "/dev".into())).collect())
             }
-            Step::Console => Ok(vec![self.console()?]),
+            Step::Console => self.terminal.map(|terminal| self.console(terminal)).into_iter().collect(),
             Step::Bind { source, recursive, optional, propagation, idmap, attributes, clear, .. } => {
                 if *optional && !source.exists() {
                     return Ok(Vec::new());
@@ -107,11 +108,9 @@ impl Outside<'_> {
                 lower.chain(upper).map(|path| self.tree(path, false)).collect()
             }
             Step::File { target, content, placement: Placement::Mounted } => self.file(target, content),
-            Step::File { content: FileContent::Host(path), placement: Placement::Written, .. } => self.host_file(path),
-            Step::File { content: FileContent::Text(_), placement: Placement::Written, .. } => Ok(Vec::new()),
-            Step::File { target, content, placement: Placement::Written } => {
-                self.host_file(&self.made(target, content)?)
-            }
+            Step::File { content: FileContent::Host(path), .. } => self.host_file(path),
+            Step::File { content: FileContent::Text(_), .. } => Ok(Vec::new()),
+            Step::File { target, content, .. } => self.host_file(&self.made(target, content)?),
             Step::HostDirectory { nesting } => {
                 let uuid = self.machine_id.map(MachineId::uuid).unwrap_or_default();
                 let owner = self.range.map_or(0, |range| range.base);
@@ -188,14 +187,8 @@ impl Outside<'_> {
         Ok(vec![self.bind(Path::new(path), &change, IdMapping::Unmapped)?])
     }
 
-    /// The terminal on standard input. It was made for this container, so its root may own it.
-    fn console(&self) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
-        let terminal = rustix::stdio::stdin();
-        if !rustix::termios::isatty(terminal) {
-            return Err(StepError::NoTerminal);
-        }
-        // systemd makes a terminal on standard input that of our session; the payload's session is to have it.
-        crate::sys::terminal::give_up(terminal).call(|| "ioctl(TIOCNOTTY)")?;
+    /// It was made for this container, so its root may own it.
+    fn console(&self, terminal: &OwnedFd) -> Result<(OwnedFd, Owners, PathBuf), StepError> {
         if let Some(range) = self.range {
             let owner = (Uid::from_raw(range.base), Gid::from_raw(range.base));
             rustix::fs::fchown(terminal, Some(owner.0), Some(owner.1)).call(|| "fchown of the terminal")?;

@@ -31,8 +31,10 @@ pub fn is_to_come(scope: &Scope, name: &ContainerName, unit: &str) -> bool {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let end =
         End { result: &variable("SERVICE_RESULT"), code: &variable("EXIT_CODE"), status: &variable("EXIT_STATUS") };
-    let forced = !container.assigned(VerbatimSection::Service, "RestartForceExitStatus").is_empty();
-    let wanted = forced || (container.boot && end.is_reboot()) || end.restarts(container.restart_policy());
+    let says = |key| container.assigned(VerbatimSection::Service, key).iter().any(|words| end.is_one_of(words));
+    let wanted = says("RestartForceExitStatus")
+        || (container.boot && end.is_reboot())
+        || (end.restarts(container.restart_policy()) && !says("RestartPreventExitStatus"));
     wanted && !is_being_stopped(unit)
 }
 
@@ -62,6 +64,15 @@ impl End<'_> {
     /// As reboot(2) in a PID namespace ends its init, or as systemd-nspawn says it.
     fn is_reboot(&self) -> bool {
         matches!((self.code, self.status), ("killed", "HUP") | ("exited", "133"))
+    }
+
+    /// Exit statuses and names of signals, as systemd.service(5) has them in `RestartPreventExitStatus=`.
+    fn is_one_of(&self, words: &str) -> bool {
+        let is = |word: &str| match self.code {
+            "exited" => word == self.status,
+            _ => word.strip_prefix("SIG").unwrap_or(word) == self.status,
+        };
+        words.split_ascii_whitespace().any(is)
     }
 
     /// systemd.service(5), the table below `Restart=`.
@@ -112,5 +123,8 @@ mod tests {
             assert!(!end.restarts("no"));
         }
         assert!(!End { result: "exit-code", code: "exited", status: "78" }.restarts("always"));
+        let end = |code, status| End { result: "exit-code", code, status };
+        assert!(end("exited", "7").is_one_of("3 7") && !end("exited", "7").is_one_of("77"));
+        assert!(end("killed", "HUP").is_one_of("133 SIGHUP") && !end("killed", "7").is_one_of("SIGHUP"));
     }
 }

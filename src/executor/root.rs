@@ -7,7 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat2, readlinkat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat2, readlinkat, renameat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::error::{Context, StepError};
@@ -139,17 +141,45 @@ impl Root {
         Err(StepError::call(describe(), Errno::NOENT))
     }
 
-    /// Replaces whatever is at `path`, a link included, by a file with this content. Parents must exist.
+    /// Replaces whatever is at `path`, a link included, by a file with this content, all at once. Parents must exist.
     pub fn replace_file(&self, path: &Path, content: &[u8]) -> Result<(), StepError> {
-        let describe = || format!("write {}", path.display());
+        if !self.is_link(path) && self.read(path, content.len() as u64).is_ok_and(|known| known == content) {
+            return Ok(());
+        }
+        self.replace(path, |parent, staged| {
+            let describe = || format!("write {}", path.display());
+            let mut file = std::fs::File::from(create_file(parent, staged, 0o644).call(describe)?);
+            std::io::Write::write_all(&mut file, content).call(describe)?;
+            file.sync_all().call(describe)
+        })
+    }
+
+    /// The same by a link.
+    pub fn replace_by_link(&self, path: &Path, target: &str) -> Result<(), StepError> {
+        self.replace(path, |parent, staged| {
+            symlinkat(target, parent, staged).call(|| format!("symlink({})", path.display()))
+        })
+    }
+
+    /// Whatever is made beside it takes its place.
+    fn replace(&self, path: &Path, make: impl Fn(&OwnedFd, &str) -> Result<(), StepError>) -> Result<(), StepError> {
+        let describe = || format!("rename to {}", path.display());
         let parent = self.open(path.parent().unwrap_or(path), OFlags::PATH | OFlags::DIRECTORY).call(describe)?;
         let name = path.file_name().unwrap_or_default();
-        match unlinkat(&parent, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(StepError::call(format!("unlink({})", path.display()), errno)),
-        }
-        let file = create_file(&parent, name, 0o644).call(describe)?;
-        std::io::Write::write_all(&mut std::fs::File::from(file), content).call(describe)
+        let staged = format!(".{}.berth", name.to_string_lossy());
+        let remove = || match unlinkat(&parent, staged.as_str(), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno).call(|| format!("unlink({staged})")),
+        };
+        // Of a start that was killed here.
+        remove()?;
+        make(&parent, &staged)
+            .and_then(|()| renameat(&parent, staged.as_str(), &parent, name).call(describe))
+            .inspect_err(|_| drop(remove()))
+    }
+
+    pub fn is_link(&self, path: &Path) -> bool {
+        self.open(path, OFlags::PATH | OFlags::NOFOLLOW).is_ok_and(|found| is(&found, FileType::Symlink))
     }
 }
 

@@ -11,6 +11,7 @@ use super::birth::{self, Cargo, Newborn, give_birth};
 use super::catch_up::{CaughtUp, catch_up};
 use super::channel::Message;
 use super::claim::Claim;
+use super::console::Console;
 use super::disk::Disk;
 use super::error::{AtStep, Context, Error};
 use super::handover::Locks;
@@ -81,6 +82,7 @@ struct Given {
     sockets: Vec<(String, OwnedFd)>,
     credentials: Option<PathBuf>,
     place: Option<Place>,
+    console: Option<Console>,
 }
 
 /// Starts the container and returns once it is systemd's to supervise.
@@ -121,7 +123,10 @@ pub fn bare(scope: &Scope, file: &Path) -> Result<i32, Error> {
         newborn.channel.send(&Message::Run).call(|| "sendmsg").at("release the payload")?;
         attend(newborn.pid, &newborn.pidfd, None, &signals).call(|| "waitpid").at(step)
     });
-    super::stop::remove_traces(scope, &name, super::stop::Keep::Nothing)?;
+    let guests = super::guests::units(scope, &name);
+    let tidied = super::stop::remove_traces(scope, &name, super::stop::Keep::Nothing);
+    super::guests::stop(&guests);
+    tidied?;
     code
 }
 
@@ -201,7 +206,8 @@ pub fn prepare(
     let directory = || std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let credentials = caught_up.as_ref().and_then(CaughtUp::credentials).or_else(directory);
     let sockets = in_order(inherited.sockets, &container.sockets);
-    let given = Given { sockets, credentials, place };
+    let console = Console::open(&plan, &state, kind).at("make a terminal")?;
+    let given = Given { sockets, credentials, place, console };
     let disk = plan.disk().map(|(image, place)| Disk::mount(image, place, !plan.writes_to_tree()));
     let disk = disk.transpose().at(&plan.steps[0])?;
     let machine_id = plan.booted.as_ref().map(|booted| MachineId::choose(name, &plan.trees(), booted));
@@ -295,11 +301,16 @@ fn set_up(
     let notifications =
         plan.ready_by_payload.then(|| Notifications::open(state, owner)).transpose().at(step)?.flatten();
     let listening = notifications.is_some();
-    let outside = Outside { plan, range, state, place: at, machine_id, listening, credentials };
+    let terminal = given.console.as_ref().map(|console| &console.terminal);
+    let outside = Outside { plan, range, state, place: at, machine_id, listening, credentials, terminal };
     let handles = outside.open()?;
-    let cargo =
-        Cargo { process: process.clone(), filter, init, sockets: given.sockets, machine_id: machine_id.cloned() };
+    let terminal = terminal.map(OwnedFd::try_clone).transpose().call(|| "dup of the terminal").at("make a terminal")?;
+    let (sockets, machine_id_of_it) = (given.sockets, machine_id.cloned());
+    let cargo = Cargo { process: process.clone(), filter, init, sockets, machine_id: machine_id_of_it, terminal };
     let newborn = give_birth(scope, plan, state, cargo, kind != Kind::Bare)?;
+    if let Some(console) = &given.console {
+        console.entrust(&newborn.pidfd, plan).at("make a terminal")?;
+    }
     let cgroup = cgroup_of(&newborn.pid.as_raw_nonzero().to_string()).call(|| "read /proc").at("find its cgroup")?;
     let voice = if plan.booted.is_some() { Voice::Init } else { Voice::Anybody };
     let listener = notifications.map(|socket| socket.listen(&newborn, &cgroup, voice)).transpose().at(step)?;

@@ -17,8 +17,8 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
     // Held until everything is tidied up: a start of the same name waits for it.
     let _claim = match &started {
         Some(started) if own_unit.as_ref() != Some(&started.unit) => return Ok(()),
-        // systemd holds the name for this unit.
-        Some(_) => None,
+        // systemd holds the name for this unit, unless the start was killed before it handed that over.
+        Some(_) => Claim::take(scope, name, Vec::new(), Duration::ZERO).ok(),
         // Our start failed half-way, or another one is half-way: that one holds the name.
         None => match Claim::take(scope, name, Vec::new(), Duration::ZERO) {
             Ok(claim) => Some(claim),
@@ -26,17 +26,21 @@ pub fn stop_post(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         },
     };
     explain_kill(started.as_ref());
+    if let Some(started) = &started {
+        super::attach::forget_attached(scope, started);
+    }
     let guests = guests::units(scope, name);
     let is_transient = own_unit.as_ref().is_some_and(|unit| unit.starts_with(TRANSIENT));
-    let asks = is_transient || !guests.is_empty();
-    let restarts = own_unit.filter(|_| asks).is_some_and(|unit| restart::is_to_come(scope, name, &unit));
+    let is_to_come = || own_unit.as_ref().is_some_and(|unit| restart::is_to_come(scope, name, unit));
+    let restarts = is_transient && is_to_come();
     let tidied = match (is_transient, restarts) {
         // Its unit goes with it, and machined forgets what had it.
         (true, false) => remove_traces(scope, name, Keep::Nothing),
         (true, true) => tidy(scope, name, Keep::Description),
         (false, _) => tidy(scope, name, Keep::Nothing),
     };
-    if !restarts {
+    // Asked last, where it can be: a bus that does not answer is not to keep anything from being tidied up.
+    if !guests.is_empty() && !restarts && (is_transient || !is_to_come()) {
         guests::stop(&guests);
     }
     tidied
@@ -102,6 +106,7 @@ pub fn forget(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
 /// What is known of an earlier start that was never tidied up: taken for that of this one, it would give away a range
 /// that is another container's by now.
 pub fn forget_earlier(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
+    guests::leave(scope, name);
     crate::network::release(scope, name)?;
     let Some(started) = Started::load(scope, name) else { return Ok(()) };
     if let (true, Some((base, size))) = (started.free_range, started.user_namespace) {
@@ -118,6 +123,7 @@ pub fn remove_traces(scope: &Scope, name: &ContainerName, keep: Keep) -> Result<
         Some(_) => {}
         None => range::forget_noted(&state),
     }
+    guests::leave(scope, name);
     let networks = crate::network::release(scope, name);
     // A kept layer is somebody's; a fresh one is nobody's any more.
     let layer = writable::remove_fresh(&scope.writable().join(name.as_str()));

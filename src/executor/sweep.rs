@@ -17,6 +17,7 @@ use crate::unit::template::unit_name;
 
 /// A `berthctl` that has just been killed may still hold the name, systemd may still be ending its unit.
 const TURNS: u32 = 10;
+const FEW_TURNS: u32 = 3;
 const TURN: Duration = Duration::from_millis(500);
 
 /// What `berth-sweep.service` does.
@@ -55,11 +56,20 @@ pub fn sweep(scope: &Scope, ours: Option<&ContainerName>, age: Duration) -> Left
     left
 }
 
-/// The same for those alone that have something of networks: their links went with them, as the kernel has told.
-pub fn sweep_networks(scope: &Scope) {
-    for (name, state) in ended(scope).filter(|(name, _)| Attachment::load(scope, name.as_str()).is_some()) {
-        take_back(scope, &name, &state);
+/// The same for those alone that have something of networks: their links went with them, as the kernel has told. systemd
+/// may hold the name of such a one for a moment longer.
+pub fn sweep_networks(scope: &Scope) -> Left {
+    for turn in 0..FEW_TURNS {
+        let with_networks = ended(scope).filter(|(name, _)| Attachment::load(scope, name.as_str()).is_some());
+        let left: Vec<_> = with_networks.filter(|(name, state)| !take_back(scope, name, state)).collect();
+        if left.is_empty() {
+            return Left::Nothing;
+        }
+        if turn + 1 < FEW_TURNS {
+            std::thread::sleep(TURN);
+        }
     }
+    Left::Something
 }
 
 /// What does not run, with its state directory. It may be about to.

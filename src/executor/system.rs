@@ -3,8 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, OFlags, symlinkat, unlinkat};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
 use super::error::{Context, StepError};
 use super::machine_id::MachineId;
@@ -45,12 +44,8 @@ pub fn set_time_zone(root: &Root, zone: Option<&str>) -> Result<(), StepError> {
         (Err(_), None) => return Ok(()),
         (Err(errno), Some(_)) => return Err(errno).call(|| format!("openat2({ZONES}/{name})")),
     }
-    let etc = root.ensure(Path::new("/etc"), Missing::Directory)?;
-    match unlinkat(&etc, "localtime", AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno).call(|| format!("unlink({LOCAL_TIME})")),
-    }
-    symlinkat(format!("..{ZONES}/{name}"), &etc, "localtime").call(|| format!("symlink({LOCAL_TIME})"))
+    root.ensure(Path::new("/etc"), Missing::Directory)?;
+    root.replace_by_link(Path::new(LOCAL_TIME), &format!("..{ZONES}/{name}"))
 }
 
 /// The host's file system is still there.

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use super::inherited::Inherited;
+use super::sweep::{Left, sweep_networks};
 use crate::Scope;
 use crate::network;
 use crate::network::state::Live;
@@ -26,10 +27,10 @@ pub fn watch(scope: &Scope) -> Result<(), network::Error> {
         // That some was lost, too, is only another reason to look.
         while matches!(recv(socket, &mut buffer, RecvFlags::DONTWAIT), Ok(_) | Err(Errno::NOBUFS | Errno::INTR)) {}
     }
-    super::sweep::sweep_networks(scope);
+    let left = sweep_networks(scope);
     let removed = network::remove_unused(scope);
     mend(scope)?;
-    if Live::all(scope).is_empty() {
+    if Live::all(scope).is_empty() && left == Left::Nothing {
         // Nobody needs to listen until there is a network again; berth-network.path sees when.
         let _ = std::process::Command::new("systemctl").args(["--no-block", "stop", "berth-network.socket"]).status();
     }

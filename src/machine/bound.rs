@@ -2,7 +2,7 @@
 //!
 //! It tells our mounts from the container's others, which are not to be taken away. It ends with the container.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +20,28 @@ pub struct Bound {
     pub mount: u64,
     /// Of which start: [`Started::leader_start`].
     pub leader_start: u64,
+    /// It is a device that was attached.
+    #[serde(default)]
+    pub device: Option<AttachedDevice>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedDevice {
+    /// As the unit's settings have it.
+    pub node: String,
+    /// Some of `rwm`.
+    pub access: String,
+    /// What the unit allowed of it before.
+    pub before: Option<String>,
 }
 
 impl Bound {
+    /// Not yet a mount.
+    pub fn new(source: &Path, target: &Path, leader_start: u64) -> Bound {
+        let (source, target) = (source.to_owned(), target.to_owned());
+        Bound { source, target, read_only: false, mount: 0, leader_start, device: None }
+    }
+
     /// In the order of their targets.
     pub fn all(scope: &Scope, started: &Started) -> Vec<Bound> {
         let entries = std::fs::read_dir(directory(scope, started)).into_iter().flatten().flatten();

@@ -3,6 +3,7 @@
 mod attend;
 mod bound;
 mod cgroup;
+mod console;
 pub mod doctor;
 mod images;
 mod processes;
@@ -14,9 +15,10 @@ mod usage;
 /// for it a moment later. Whoever takes up what a container had right after its end is not to find it held.
 pub const RELEASE: std::time::Duration = std::time::Duration::from_millis(500);
 
-pub use attend::{Console, Signals, attend, attend_until};
-pub use bound::Bound;
+pub use attend::{Attended, Signalled, Signals, attend, attend_until};
+pub use bound::{AttachedDevice, Bound};
 pub use cgroup::{cgroup_directory, cgroup_of, expect_moves, is_frozen};
+pub use console::{Console, EndOfInput};
 pub use images::{Images, MachineImage};
 pub use processes::{Group, Process};
 pub use started::{ReloadAction, Started};

@@ -219,7 +219,8 @@ impl Place {
         if !ports.is_empty() {
             event::record(scope, About::Container, "publish", self.name.as_str(), &[("ports", &ports.join(" "))]);
         }
-        conntrack::forget(&self.attachment)
+        conntrack::forget(&self.attachment);
+        Ok(())
     }
 }
 

@@ -30,6 +30,9 @@ const TUPLE_PORTS: u16 = 2;
 const PROTOCOL: u16 = 1;
 const TO_PORT: u16 = 3;
 
+/// There is room in a socket for as many acknowledgements, and for some more.
+const AT_ONCE: usize = 64;
+
 /// One flow as far as it matters here, and what it is known by.
 struct Flow {
     to: IpAddr,
@@ -41,8 +44,15 @@ struct Flow {
 }
 
 /// Forgets every flow of UDP to its published ports, at whatever address of the host's, and to itself by them. The next
-/// packet of each begins a new one.
-pub fn forget(attachment: &Attachment) -> Result<(), Error> {
+/// packet of each begins a new one. Whoever is on the outside decides how many there are: neither a start nor an end fails
+/// for one that stays.
+pub fn forget(attachment: &Attachment) {
+    if let Err(error) = try_to_forget(attachment) {
+        eprintln!("flows of UDP may go on to where they went: {error}");
+    }
+}
+
+fn try_to_forget(attachment: &Attachment) -> Result<(), Error> {
     let published: Vec<_> = attachment.published.iter().filter(|published| published.protocol == "udp").collect();
     if published.is_empty() {
         return Ok(());
@@ -67,14 +77,13 @@ pub fn forget(attachment: &Attachment) -> Result<(), Error> {
             Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::AFNOSUPPORT) => continue,
             other => other.doing(|| "list the flows of UDP")?,
         };
-        let gone: Vec<_> = flows.iter().filter(|flow| leads_here(flow)).map(|flow| deletion(family, flow)).collect();
-        if gone.is_empty() {
-            continue;
-        }
-        match socket.send(gone) {
-            // It has ended meanwhile.
-            Ok(()) | Err(Refused { errno: Errno::NOENT, .. }) => {}
-            Err(refused) => Err(refused.errno).doing(|| "forget a flow of UDP")?,
+        let gone: Vec<&Flow> = flows.iter().filter(|flow| leads_here(flow)).collect();
+        for some in gone.chunks(AT_ONCE) {
+            match socket.send(some.iter().map(|flow| deletion(family, flow)).collect()) {
+                // It has ended meanwhile.
+                Ok(()) | Err(Refused { errno: Errno::NOENT, .. }) => {}
+                Err(refused) => Err(refused.errno).doing(|| "forget a flow of UDP")?,
+            }
         }
     }
     Ok(())

@@ -46,7 +46,8 @@ pub fn release(scope: &Scope, name: &ContainerName) -> Result<(), Error> {
         let rules = threads.spawn(|| {
             // Only then does nothing lead there any more.
             let dismissed = firewall::dismiss(&attachment);
-            dismissed.and(conntrack::forget(&attachment))
+            conntrack::forget(&attachment);
+            dismissed
         });
         for host in attachment.host_interfaces() {
             tried(link::delete(&mut socket, host).doing(|| format!("remove the link {host}")));

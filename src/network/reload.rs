@@ -45,7 +45,7 @@ fn repair(scope: &Scope, everything: bool) -> Result<Repairs, Error> {
     if !intact {
         repairs.push(RULES.to_owned());
         // What came for published ports meanwhile went elsewhere.
-        failures.extend(Attachment::all(scope).iter().filter_map(|attachment| conntrack::forget(attachment).err()));
+        Attachment::all(scope).iter().for_each(conntrack::forget);
     }
     failures.into_iter().next().map_or(Ok(repairs), Err)
 }

@@ -18,9 +18,10 @@ pub fn choose(network: &Network, interface: &str, routes: &[Route], up: &[Live])
     let meets = |route: &Route, wanted: &IpNet| route.interface != interface && overlap(&route.to, wanted);
     for Subnet { subnet, .. } in &network.subnets {
         // What is asked for may be cut out of what a router has the rest of.
-        let route = routes.iter().find(|route| meets(route, subnet) && !route.gives_way(subnet));
-        let other = route.map(Route::to_string);
-        let other = other.or_else(|| of_others(subnet).map(|(other, name)| format!("{other} of network {name}")));
+        let route = || routes.iter().find(|route| meets(route, subnet) && !route.gives_way(subnet));
+        // The host has a route to a network's bridge, too.
+        let other = of_others(subnet).map(|(other, name)| format!("{other} of network {name}"));
+        let other = other.or_else(|| route().map(Route::to_string));
         if let Some(other) = other {
             return Err(Error::Overlap { network: network.name.to_string(), subnet: *subnet, other });
         }

@@ -247,6 +247,45 @@ mod tests {
         let (toml, _) = translated("[Network]\nVirtualEthernet=no\n");
         assert!(toml.contains("mode = \"host\""), "{toml}");
     }
+
+    /// Those of systemd's own tests (TEST-13-NSPAWN.nspawn.sh), and some more that it would refuse.
+    #[test]
+    fn ports_are_taken_and_refused_as_nspawn_does() {
+        for (text, published) in [
+            ("80", "80:80/tcp"),
+            ("80:8080", "80:8080/tcp"),
+            ("tcp:80", "80:80/tcp"),
+            ("tcp:80:8080", "80:8080/tcp"),
+            ("tcp:22:2222", "22:2222/tcp"),
+            ("udp:53", "53:53/udp"),
+            ("udp:80:8080", "80:8080/udp"),
+        ] {
+            let (toml, lost) = translated(&format!("[Network]\nPort={text}\n"));
+            assert!(
+                toml.contains(&format!("publish = [\"{published}\"]")) && lost.is_empty(),
+                "{text}: {toml} {lost:?}"
+            );
+        }
+        for text in [
+            "-1",
+            ":",
+            "icmp:80:8080",
+            "tcp::8080",
+            "8080:",
+            "%\\$š",
+            "0",
+            "65536",
+            "080",
+            "+80",
+            "80:+80",
+            "tcp:",
+            "1:2:3",
+        ] {
+            let (toml, lost) = translated(&format!("[Network]\nPort={text}\n"));
+            assert!(!toml.contains("publish") && lost.len() == 1, "{text}: {toml} {lost:?}");
+        }
+    }
+
     #[test]
     fn what_berth_would_refuse_is_named_and_the_rest_is_kept() {
         let text = "[Exec]\nWorkingDirectory=srv\nCapability=all\nMachineID=5d9f1f3c-6d6b-4e6e-8f63-0d8f4b3a2c1e\n\
@@ -269,10 +308,14 @@ mod tests {
     #[test]
     fn a_file_beside_an_image_gives_it_no_privileges() {
         let text = "[Exec]\nBoot=no\nPrivateUsers=no\nCapability=CAP_SYS_MODULE\nDropCapability=CAP_CHOWN\nHostname=inner\n\
-            LimitNOFILE=1\n[Files]\nBind=/:/host\nReadOnly=yes\n[Network]\nVirtualEthernet=no\nPort=80\n";
+            LimitNOFILE=1\nNoNewPrivileges=no\n[Files]\nBind=/:/host\nReadOnly=yes\n[Network]\nVirtualEthernet=no\nPort=80\n";
         let (toml, lost) = trusted(text, Trust::Harmless);
         let named: Vec<&str> = lost.iter().map(|lost| lost.split('=').next().unwrap()).collect();
-        assert_eq!(named, ["PrivateUsers", "Capability", "LimitNOFILE", "Bind", "VirtualEthernet", "Port"], "{toml}");
+        assert_eq!(
+            named,
+            ["PrivateUsers", "Capability", "LimitNOFILE", "NoNewPrivileges", "Bind", "VirtualEthernet", "Port"],
+            "{toml}"
+        );
         for line in ["drop = [\"CAP_CHOWN\"]", "hostname = \"inner\"", "read-only = true", "mode = \"private\""] {
             assert!(toml.contains(line), "no {line} in\n{toml}");
         }

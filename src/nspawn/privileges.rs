@@ -1,8 +1,8 @@
 //! Settings that systemd-nspawn follows only where the administrator wrote them: a file beside an image comes with the
 //! image, and from whoever made that (systemd.nspawn(5)).
 
-use super::Lost;
 use super::settings::{Setting, Settings};
+use super::{Lost, flag};
 
 /// Takes away those that would give the container more than it has by itself.
 pub fn withhold(settings: &mut Settings) -> Vec<Lost> {
@@ -17,6 +17,8 @@ fn is_privileged(setting: &Setting) -> bool {
                 true
             }
             "OOMScoreAdjust" | "CPUAffinity" => true,
+            // The default of an application of berth's is yes.
+            "NoNewPrivileges" => flag(&setting.value) != Some(true),
             other => other.starts_with("Limit"),
         },
         "Files" => !matches!(setting.key.as_str(), "ReadOnly" | "Volatile"),

@@ -5,11 +5,16 @@ use super::build::{file, hostname, hosts, resolv_conf};
 use super::mounts::memory as memory_at;
 use super::{Booted, FileContent, Placement, Step};
 use crate::Scope;
-use crate::config::{Container, ContainerName, LinkJournal, NamespaceMode, RootSource, Timezone};
+use crate::config::{Container, ContainerName, LinkJournal, NamespaceMode, ResolvConf, RootSource, Timezone};
 
 /// What a system finds in `/dev` besides, where the kernel has it, as nspawn's do: each is of no use without a
 /// capability over what is the container's own.
 pub const DEVICES: &[&str] = &["fuse", "net/tun"];
+
+/// Of the host's memory in percents, and files, as nspawn's have (mountpoint-util.h, `TMPFS_LIMITS_…`).
+const RUN: (u8, u32) = (20, 800_000);
+const TMP: (u8, u32) = (10, 400_000);
+pub const VAR: (u8, u32) = (25, 1_000_000);
 
 pub fn booted(container: &Container) -> Booted {
     Booted {
@@ -22,11 +27,19 @@ pub fn booted(container: &Container) -> Booted {
 /// `/run` and `/tmp`, and in the first what the host tells of itself.
 pub fn memory(container: &Container, own_network: bool) -> Vec<Step> {
     let nesting = container.os.nesting;
-    let mut steps = vec![memory_at("/run", 0o755), memory_at("/tmp", 0o1777), Step::HostDirectory { nesting }];
+    let mut steps =
+        vec![memory_at("/run", 0o755, RUN), memory_at("/tmp", 0o1777, TMP), Step::HostDirectory { nesting }];
     if nesting {
         steps.push(Step::Nesting { sys: own_network });
     }
     steps
+}
+
+/// Whether its TOML says where it is to look names up.
+fn names_servers(container: &Container) -> bool {
+    let network = &container.network;
+    network.resolv_conf != ResolvConf::Auto
+        || !(network.dns.is_empty() && network.dns_search.is_empty() && network.dns_options.is_empty())
 }
 
 /// Files are written, not mounted: the system may change them. A tree that is kept has its own host name, and its own
@@ -44,8 +57,12 @@ pub fn files(scope: &Scope, name: &ContainerName, container: &Container) -> Vec<
         let hostname = hostname(name, container) + "\n";
         files.push(file("/etc/hostname", FileContent::Text(hostname), Placement::Written));
     }
+    let placement = match names_servers(container) {
+        true => Placement::Written,
+        false => Placement::WrittenUnlessLinked,
+    };
     files.extend(resolv_conf(scope, container).map(|step| match step {
-        Step::File { target, content, .. } => Step::File { target, content, placement: Placement::Written },
+        Step::File { target, content, .. } => Step::File { target, content, placement },
         other => other,
     }));
     match &container.timezone {

@@ -102,7 +102,7 @@ fn steps(
     let own = |namespace| new.contains(&namespace);
     let mut steps = vec![root(scope, name, container, image)?];
     if container.volatile == Volatile::State {
-        steps.push(mounts::memory("/var", 0o755));
+        steps.push(mounts::memory("/var", 0o755, booted::VAR));
     }
     steps.push(Step::Proc { own: own(Namespace::Pid) });
     steps.push(Step::Sys { own: own(Namespace::Network) });
@@ -111,7 +111,7 @@ fn steps(
     }
     steps.push(Step::Devices { nodes: devices(container) });
     steps.push(Step::Terminals);
-    if container.tty {
+    if container.tty || container.boot {
         steps.push(Step::Console);
     }
     steps.push(Step::SharedMemory { size: container.shm_size });

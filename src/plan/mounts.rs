@@ -33,6 +33,7 @@ pub fn step(mount: &Mount) -> Step {
         MountKind::Tmpfs { size, mode } => Step::Tmpfs {
             target,
             size: *size,
+            share: None,
             mode: *mode,
             attributes: attributes | (attr::NOSUID | attr::NODEV) & !clear,
         },
@@ -43,9 +44,10 @@ pub fn step(mount: &Mount) -> Step {
     }
 }
 
-/// A file system in memory that is the container's own.
-pub fn memory(target: &str, mode: u32) -> Step {
-    Step::Tmpfs { target: target.into(), size: None, mode, attributes: attr::NOSUID | attr::NODEV }
+/// A file system in memory that is the container's own, of so much of the host's.
+pub fn memory(target: &str, mode: u32, share: (u8, u32)) -> Step {
+    let attributes = attr::NOSUID | attr::NODEV;
+    Step::Tmpfs { target: target.into(), size: None, share: Some(share), mode, attributes }
 }
 
 /// (set, clear) of mount_setattr(2) for names of mount(8); a later option wins over an earlier one.

@@ -35,7 +35,7 @@ pub enum Step {
     },
     /// `/dev/pts`, its own instance.
     Terminals,
-    /// `/dev/console`: the terminal on standard input, if there is one.
+    /// `/dev/console`: the terminal on standard input, if there is one, or a new one.
     Console,
     /// `/dev/shm` of `size` bytes.
     SharedMemory {
@@ -56,6 +56,8 @@ pub enum Step {
     Tmpfs {
         target: PathBuf,
         size: Option<u64>,
+        /// Where there is no size: percents of the host's memory, and files.
+        share: Option<(u8, u32)>,
         mode: u32,
         attributes: u64,
     },
@@ -234,6 +236,8 @@ pub enum Placement {
     Mounted,
     /// Written into the writable layer in place of the image's file or link.
     Written,
+    /// The same, but where the system has made it a link that one stays: it sees to the file itself.
+    WrittenUnlessLinked,
 }
 
 pub(super) fn as_text<S: Serializer>(value: &impl std::fmt::Display, out: S) -> Result<S::Ok, S::Error> {

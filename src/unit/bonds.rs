@@ -41,8 +41,8 @@ pub fn unit_of_running(scope: &Scope, other: &ContainerName) -> Option<String> {
     started.map(|started| started.unit).or_else(|| unit_of_declared(scope, other))
 }
 
-/// Each once.
-fn others(container: &Container) -> Vec<&ContainerName> {
+/// Those whose namespaces it is in, each once.
+pub fn others(container: &Container) -> Vec<&ContainerName> {
     let modes = &container.namespaces;
     let namespaces = [&modes.pid, &modes.ipc, &modes.uts, &modes.cgroup].into_iter().filter_map(|mode| match mode {
         NamespaceMode::Container(other) => Some(other),
@@ -56,4 +56,30 @@ fn others(container: &Container) -> Vec<&ContainerName> {
     all.sort();
     all.dedup();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unit::text;
+
+    fn bound(toml: &str, unit_of: UnitOf<'_>) -> String {
+        let sources = Sources::from_text("guest".parse().unwrap(), format!("image = \"a\"\n{toml}"));
+        text(&bonds(&sources.parse().unwrap(), unit_of).unwrap())
+    }
+
+    #[test]
+    fn a_guest_requires_a_unit_that_is_known_and_is_a_part_of_each_that_may_be() {
+        let both = "[network]\nmode = \"container:db\"\n[namespaces]\nipc = \"container:db\"\npid = \"container:a@b\"";
+        let known = bound(both, &|other| Some(other.unit()));
+        let unit = |key: &str| format!("{key}=container@a@b.service\n");
+        assert!(known.contains(&unit("Requires")) && known.contains(&unit("After")), "{known}");
+        assert_eq!(known.matches("container@db.service").count(), 2, "{known}");
+        let unknown = bound(both, &|_| None);
+        for line in ["PartOf=container@db.service", "PartOf=berth-run-db.service", "After=berth-run-a-b.service"] {
+            assert!(unknown.lines().any(|found| found == line), "{line}\n{unknown}");
+        }
+        assert!(!unknown.contains("Requires"));
+        assert_eq!(bound("", &|other| Some(other.unit())), "");
+    }
 }

@@ -112,11 +112,29 @@ impl ManagerError {
     }
 }
 
-/// The error as systemd words it, without the bus's own name for it.
+/// The error as systemd words it, without the bus's own name for it; and what helps who may not.
 fn said(error: &zbus::Error) -> String {
     match error {
+        zbus::Error::FDO(known) => match &**known {
+            zbus::fdo::Error::InteractiveAuthorizationRequired(text) => {
+                format!("{text} Use sudo, or a terminal at which polkit can ask")
+            }
+            // By the bus, for what only root may ask.
+            zbus::fdo::Error::AccessDenied(text) if text.starts_with("Rejected send message") => {
+                "systemd does this for root only: use sudo".to_owned()
+            }
+            zbus::fdo::Error::AccessDenied(text) => format!("polkit does not allow it: {text}"),
+            other => plain(&other.to_string()),
+        },
         zbus::Error::MethodError(_, Some(text), _) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+fn plain(text: &str) -> String {
+    match text.split_once(": ") {
+        Some((name, rest)) if name.starts_with("org.freedesktop.") => rest.to_owned(),
+        _ => text.to_owned(),
     }
 }
 

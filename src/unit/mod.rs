@@ -18,7 +18,7 @@ mod text;
 mod value;
 mod variants;
 
-pub use bonds::{UnitOf, unit_of_declared, unit_of_running};
+pub use bonds::{UnitOf, others, unit_of_declared, unit_of_running};
 pub use properties::{PropertyError, properties};
 pub use property::{Property, Section};
 pub use setting::{Bus, Kind, Owner, Setting};

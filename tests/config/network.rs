@@ -65,7 +65,9 @@ fn what_cannot_be_published_has_one_clear_error() {
     for (text, message, help) in BAD {
         assert_eq!(published(text), Err(((*message).to_owned(), (*help).to_owned())), "{text:?}");
     }
-    for (text, help) in [("tcp:8080:80", "8080:80/tcp"), ("udp:53", "53/udp"), ("sctp:1:1", "1:1/sctp")] {
+    for (text, help) in
+        [("tcp:8080:80", "8080:80/tcp"), ("udp:53", "53/udp"), ("tcp::8080", "8080/tcp"), ("sctp:1:1", "1:1/sctp")]
+    {
         let help = format!("the protocol stands last: \"{help}\"");
         assert_eq!(published(text), Err((not_a_form(text), help)), "{text:?}");
     }
@@ -117,6 +119,8 @@ const BAD: &[(&str, &str, &str)] = &[
         "“[fd00::1]:80” has an address, but one port alone",
         "write \"[fd00::1]::80\" for one of the host's that the kernel picks",
     ),
+    ("icmp:80:8080", "“icmp” is not an IP address, such as 127.0.0.1 or [fd00::1]", NOTHING),
+    ("%$š", "“%$š” is not a port: a number from 1 to 65535", NOTHING),
     ("localhost:8080:80", "“localhost” is not an IP address, such as 127.0.0.1 or [fd00::1]", NOTHING),
     ("256.0.0.1:80:80", "“256.0.0.1” is not an IP address, such as 127.0.0.1 or [fd00::1]", NOTHING),
     ("127.0.0.01:80:80", "“127.0.0.01” is not an IP address, such as 127.0.0.1 or [fd00::1]", NOTHING),
@@ -152,18 +156,61 @@ const BAD: &[(&str, &str, &str)] = &[
 ];
 
 fn published(text: &str) -> Result<String, (String, String)> {
-    let parsed = parse(&format!("image = \"x\"\n[network]\nmode = \"bridge\"\npublish = [{text:?}]"));
-    match parsed {
-        Ok(container) => Ok(container.network.publish[0].to_string()),
+    said("publish", text, |network| network.publish[0].to_string())
+}
+
+/// What a list of one such text means, or what is wrong with it.
+fn said(
+    key: &str,
+    text: &str,
+    meaning: fn(&berth::config::ContainerNetwork) -> String,
+) -> Result<String, (String, String)> {
+    match parse(&format!("image = \"x\"\n[network]\nmode = \"bridge\"\n{key} = [{text:?}]")) {
+        Ok(container) => Ok(meaning(&container.network)),
         Err(diagnostics) => {
             let mut problems = diagnostics.problems();
             let problem = problems.next().unwrap();
             assert!(problems.next().is_none(), "{text:?}: {diagnostics}");
-            assert_eq!((problem.line, problem.column), (4, 12), "{text:?}");
-            let message = problem.message.strip_prefix("publish: ").unwrap();
+            assert_eq!((problem.line, problem.column), (4, key.len() + 5), "{text:?}");
+            let message = problem.message.strip_prefix(&format!("{key}: ")).unwrap();
             Err((message.to_owned(), problem.help.clone().unwrap_or_default()))
         }
     }
+}
+
+#[test]
+fn an_address_of_its_own_is_one_that_an_interface_can_have() {
+    let address = |text: &str| said("ip", text, |network| network.ip[0].to_string());
+    for (text, expected) in [
+        ("10.88.0.10", "10.88.0.10"),
+        ("1.0.0.1", "1.0.0.1"),
+        ("223.255.255.254", "223.255.255.254"),
+        ("fd00::10", "fd00::10"),
+        ("FD00:0:0::10", "fd00::10"),
+        ("2001:db8::1", "2001:db8::1"),
+    ] {
+        assert_eq!(address(text).as_deref(), Ok(expected));
+    }
+    let no_address = |text: &str| format!("“{text}” is not an IP address, such as 10.0.0.53 or fd00::53");
+    for text in
+        ["", "10.88.0", "10.88.0.256", "010.88.0.1", "10.88.0.1.2", " 10.88.0.1", "db", "fd00::1%eth0", "fd00:::1"]
+    {
+        assert_eq!(address(text), Err((no_address(text), NOTHING.to_owned())));
+    }
+    for (text, help) in [
+        ("10.88.0.10/24", "an address without a prefix length"),
+        ("fd00::1/64", "an address without a prefix length"),
+        ("[fd00::1]", "write \"fd00::1\""),
+        ("[fd00::1]:80", "write \"fd00::1\""),
+    ] {
+        assert_eq!(address(text), Err((no_address(text), help.to_owned())));
+    }
+    for text in ["0.0.0.0", "::", "127.0.0.1", "127.1.2.3", "::1", "224.0.0.1", "255.255.255.255", "ff02::1"] {
+        let message = format!("“{text}” is not an address that an interface can have");
+        assert_eq!(address(text), Err((message, NOTHING.to_owned())));
+    }
+    let mapped = "“::ffff:10.0.0.1” is not an address of IPv6's own".to_owned();
+    assert_eq!(address("::ffff:10.0.0.1"), Err((mapped, "write \"10.0.0.1\"".to_owned())));
 }
 
 fn network(text: &str) -> berth::config::ContainerNetwork {

@@ -45,6 +45,10 @@ impl Tree {
         Tree { path }
     }
 
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     pub fn declare(&self, name: &str, rest: &str) -> Declared<'static> {
         host().declare(name, &format!("rootfs = \"{}\"\nboot = true\n{rest}", self.path))
     }

@@ -14,13 +14,19 @@ use source::{Example, What, of_manual, of_readme};
 fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
     HOST.get_or_init(|| {
-        let host = crate::pull::boot_registries("examples");
-        let settings = ["docker.io", "registry.example"].map(|registry| {
+        let host = Host::boot("examples");
+        let anybody = r#"{"default": [{"type": "insecureAcceptAnything"}]}"#;
+        host.write("/etc/containers/policy.json", anybody);
+        let registry = "version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: /srv/registry}}\nhttp: {addr: \"127.0.0.1:5000\"}";
+        host.write("/srv/registry.yml", registry);
+        let settings = ["docker.io", "registry.example", "localhost:5000"].map(|registry| {
             format!("[[registry]]\nprefix = \"{registry}\"\nlocation = \"localhost:5000\"\ninsecure = true\n")
         });
         host.write("/etc/containers/registries.conf.d/examples.conf", &settings.concat());
         host.run(
-            "set -e; mkdir -p /srv/examples; cd /srv/examples
+            "set -e; systemd-run -q --unit registry docker-registry serve /srv/registry.yml
+            until curl -s -o /dev/null 127.0.0.1:5000; do sleep 0.1; done
+            mkdir -p /srv/examples; cd /srv/examples
             tar -C /srv/busybox -cf busybox.tar .; berthctl image import -q busybox.tar busybox
             berthctl push -q busybox localhost:5000/library/busybox; berthctl image remove -q busybox
             openssl ecparam -name prime256v1 -genkey -noout | openssl ec -pubout -out cosign.pub 2>/dev/null",

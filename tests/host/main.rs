@@ -5,6 +5,7 @@
 //! hosts, names it in `BERTH_STAGE`, and runs them all; `BERTH_SUITE` picks the hosts' Debian. By hand, after
 //! `make stage`: `BERTH_STAGE=$CARGO_TARGET_DIR/stage cargo test --test host -- --ignored NAME`.
 
+mod attaching;
 mod binding;
 mod booted;
 mod copying;
@@ -14,6 +15,7 @@ mod elsewhere;
 mod ending;
 mod escapes;
 mod events;
+mod every_verb;
 mod examples;
 mod exec;
 mod faults;
@@ -25,6 +27,7 @@ mod machine_images;
 mod names;
 mod networks;
 mod packages;
+mod privilege;
 mod properties;
 mod pull;
 mod queries;
@@ -33,6 +36,7 @@ mod run;
 mod sharing;
 mod smoke;
 mod templates;
+mod terminals;
 mod top;
 mod verbs;
 mod vm;

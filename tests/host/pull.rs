@@ -19,7 +19,7 @@ fn registries() -> &'static Host {
     HOST.get_or_init(|| boot_registries("pull"))
 }
 
-pub fn boot_registries(purpose: &str) -> Host {
+fn boot_registries(purpose: &str) -> Host {
     let host = Host::boot(purpose);
     host.write("/srv/reg/image.py", include_str!("pull/image.py"));
     host.write("/srv/reg/tokens.py", include_str!("pull/tokens.py"));

@@ -218,7 +218,22 @@ fn a_check_says_what_is_wrong_and_where() {
     let _booted = host().declare("told-open", "rootfs = \"/srv/data/told-shut/tree\"\nboot = true\n");
     let open = host().run("berthctl check told-open").stderr;
     assert!(open.contains("warning: everybody can reach /srv/data/told-shut/tree on this host"), "{open}");
-    assert_eq!(host().run("chmod 700 /srv/data/told-shut; berthctl check told-open").stderr, "");
+    let bound = "rootfs = \"/srv/busybox\"\ncommand = [\"/bin/true\"]\n[[mount]]\nsource = \"/srv/data/told-shut\"\ntarget = \"/data\"\n";
+    let _bound = host().declare("told-bound", bound);
+    let open = host().run("berthctl check told-bound").stderr;
+    assert!(open.contains("warning: everybody can reach /srv/data/told-shut on this host"), "{open}");
+    let _read = host().declare("told-read", &format!("{bound}read-only = true\n"));
+    assert_eq!(host().run("berthctl check told-read").stderr, "");
+    assert_eq!(host().run("chmod 700 /srv/data/told-shut; berthctl check told-open told-bound").stderr, "");
+    let around = |of: &str| {
+        format!("rootfs = \"/srv/busybox\"\ncommand = [\"/bin/true\"]\n[network]\nmode = \"container:{of}\"\n")
+    };
+    let _circle = [("told-a", "told-b"), ("told-b", "told-c"), ("told-c", "told-a")]
+        .map(|(name, of)| host().declare(name, &around(of)));
+    let circle = host().run("berthctl check told-a");
+    assert!(circle.stderr.contains("waits for itself"), "{circle:?}");
+    assert!(circle.stderr.contains("told-a → told-b → told-c → told-a"), "{circle:?}");
+    circle.exits(1);
     host().run("berthctl check 'Told Wrong'").exits(2);
 }
 

@@ -1,54 +1,100 @@
 //! Standing by a transient service: its descriptors are ours, our signals are its, its exit status becomes ours.
 
+use std::fs::File;
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, mpsc};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::Prepared;
 use super::document::Options;
 use super::reservation::Reservation;
-use super::terminal::Terminal;
 use super::unit::{Unit, borrowed};
 use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
 use crate::config::{Container, ContainerName};
 use crate::executor::{self, Claim};
-use crate::machine::{RELEASE, Signals, attend_until, expect_moves};
+use crate::machine::{Attended, Console, EndOfInput, RELEASE, Signalled, Signals, attend_until, expect_moves};
 use crate::unit::manager::{Ended, ManagerError};
 
 pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options: &Options) -> Result<i32, Failure> {
     let signals = Signals::hold()?;
     expect_moves();
-    let (controller, descriptors) = match prepared.container.tty {
+    let mut unit = Unit::new(scope, prepared, true)?;
+    let terminal = prepared.container.tty;
+    let mut errors = Errors { said: None };
+    let (mut console, descriptors) = match terminal {
         true => {
-            let Terminal { controller, terminal } = Terminal::open()?;
-            (Some(controller), [Some(terminal.try_clone()?), Some(terminal.try_clone()?), Some(terminal)])
+            let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            (Some(Console::held(ours, EndOfInput::Typed)), [Some(theirs), None, Some(errors.theirs()?)])
         }
         false => (None, our_own(options.interactive)?),
     };
-    let mut unit = Unit::new(scope, prepared, true)?;
-    unit.descriptors = Some(descriptors);
-    let by_payload = prepared.container.is_ready_by_payload();
+    (unit.descriptors, unit.seated) = (Some(descriptors), terminal);
     // The bus is spoken to beside the loop over the terminal and signals; its end is the end of this pipe.
-    let signalled = Signalled { unit: unit.name.clone(), early: Mutex::new(Some(Vec::new())) };
+    let forwarded = Forwarded { unit: unit.name.clone(), early: Mutex::new(Some(Vec::new())) };
     let (over, held_open) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    // systemd resets a terminal before it runs anything on it, and drops what was typed until then.
-    let (listens, not_yet) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let (tell, told) = mpsc::channel();
     std::thread::scope(|threads| {
-        let signalled = &signalled;
+        let forwarded = &forwarded;
         threads.spawn(move || {
             // Nobody listens only where the other side has failed already.
-            let _ = tell.send(supervise(scope, unit, reservation, &prepared.container, signalled, not_yet));
+            let _ = tell.send(supervise(scope, unit, reservation, &prepared.container, forwarded));
             drop(held_open);
         });
-        // A payload that is to say that it is ready may want to be typed to before it does.
-        let listens = Some(listens.as_fd()).filter(|_| !by_payload);
-        attend_until(over.as_fd(), &|signal| signalled.forward(scope, signal), controller, listens, &signals)
+        // Who has lost the terminal can come back to it (`berthctl console`).
+        let signalled = |signal| match signal {
+            libc::SIGHUP if terminal => Signalled::Leave,
+            _ => forwarded.forward(scope, signal),
+        };
+        match attend_until(Some(over.as_fd()), &signalled, console.as_mut(), &signals)? {
+            Attended::Over => Ok(()),
+            Attended::Left => leave(&prepared.name, console.take()),
+        }
     })?;
     let code = told.recv()?;
+    if console.is_some_and(|console| !console.was_held()) {
+        errors.until_said();
+    }
     tidy(scope, &prepared.name)?;
     code
+}
+
+/// What the executor has to say where the payload has a terminal. Our own terminal is not for systemd to have open: it would
+/// for as long as the unit is there, and who closes it at our end would wait for that.
+struct Errors {
+    said: Option<mpsc::Receiver<()>>,
+}
+
+impl Errors {
+    fn theirs(&mut self) -> std::io::Result<OwnedFd> {
+        let (ours, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (all, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut File::from(ours), &mut std::io::stderr());
+            drop(all);
+        });
+        self.said = Some(said);
+        Ok(theirs)
+    }
+
+    /// The unit is gone; systemd has let go of its end, or is about to.
+    fn until_said(&self) {
+        if let Some(said) = &self.said {
+            let _ = said.recv_timeout(RELEASE);
+        }
+    }
+}
+
+/// The container goes on; with us, the one goes who waits for its end.
+fn leave(name: &ContainerName, console: Option<Console>) -> std::io::Result<()> {
+    // Our own terminal is to be as it was.
+    drop(console);
+    // A terminal that is gone cannot be told.
+    let _ = writeln!(std::io::stderr(), "{name} goes on; `berthctl console {name}` comes back to it");
+    std::process::exit(0)
 }
 
 /// A unit that systemd may restart has its ExecStopPost=, as one that nobody stands by; of the others all is left. Linux
@@ -78,8 +124,7 @@ fn supervise(
     unit: Unit,
     reservation: Reservation,
     container: &Container,
-    signalled: &Signalled,
-    not_yet: OwnedFd,
+    forwarded: &Forwarded,
 ) -> Result<i32, Failure> {
     with_systemd(scope, async |systemd| {
         let properties = unit.properties()?;
@@ -89,10 +134,9 @@ fn supervise(
         // Our ends of the payload's descriptors: while they are open, a terminal never says that it is over.
         drop(unit);
         let started = transient.until_started().await;
-        drop(not_yet);
-        for signal in signalled.early.lock().ok().and_then(|mut early| early.take()).into_iter().flatten() {
+        for signal in forwarded.early.lock().ok().and_then(|mut early| early.take()).into_iter().flatten() {
             // It may just have ended.
-            let _ = systemd.kill(&signalled.unit, "main", signal).await;
+            let _ = systemd.kill(&forwarded.unit, "main", signal).await;
         }
         let ended = transient.until_ended().await?;
         if ended.is_some_and(Ended::is_killed) && !container.init && transient.timed_out().await? {
@@ -120,18 +164,20 @@ fn not_started(ended: Ended, by_payload: bool) -> i32 {
 }
 
 /// Signals on their way to the payload.
-struct Signalled {
+struct Forwarded {
     unit: String,
     /// Those that came before there was a payload; `None` as soon as there is one.
     early: Mutex<Option<Vec<i32>>>,
 }
 
-impl Signalled {
-    fn forward(&self, scope: &Scope, signal: i32) {
+impl Forwarded {
+    fn forward(&self, scope: &Scope, signal: i32) -> Signalled {
         if let Some(early) = self.early.lock().ok().as_deref_mut().and_then(Option::as_mut) {
-            return early.push(signal);
+            early.push(signal);
+            return Signalled::Stay;
         }
         // It may just have ended.
         let _ = with_systemd(scope, async |systemd| Ok(systemd.kill(&self.unit, "main", signal).await?));
+        Signalled::Stay
     }
 }

@@ -5,7 +5,6 @@ mod foreground;
 mod network;
 mod reservation;
 mod scoped;
-mod terminal;
 mod unit;
 
 use std::path::PathBuf;
@@ -134,9 +133,6 @@ impl Run {
     }
 
     fn run_detached(&self, scope: &Scope, prepared: &Prepared, reservation: Reservation) -> Result<i32, Failure> {
-        if prepared.container.tty {
-            return Err(Failure::new("a terminal needs somebody at it: --detach and a terminal cannot go together"));
-        }
         let unit = unit::Unit::new(scope, prepared, false)?;
         expect_moves();
         with_systemd(scope, async |systemd| {

@@ -7,6 +7,7 @@ use zbus::{Fd, Variant};
 use super::Prepared;
 use crate::Scope;
 use crate::cli::failure::Failure;
+use crate::executor::SEATED;
 use crate::unit::template::{self, unit_name};
 use crate::unit::{Property, transient, unit_of_running, variants};
 
@@ -17,8 +18,9 @@ pub struct Unit {
     delegates: bool,
     /// Variables of our own environment that the container asked for.
     environment: Vec<String>,
-    /// Standard input, output and error.
+    /// Standard input, output and error. Of a container with a terminal the first is our seat at it.
     pub descriptors: Option<[Option<OwnedFd>; 3]>,
+    pub seated: bool,
 }
 
 impl Unit {
@@ -36,14 +38,16 @@ impl Unit {
         let environment =
             passed.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?))).collect();
         let delegates = container.boot || container.security.privileged;
-        Ok(Unit { name, settings, delegates, environment, descriptors: None })
+        Ok(Unit { name, settings, delegates, environment, descriptors: None, seated: false })
     }
 
     pub fn properties(&self) -> Result<Vec<(String, Variant<'_>)>, Failure> {
         let mut all: Vec<(String, Variant<'_>)> =
             variants(&self.settings).into_iter().map(|(name, variant)| (name, Variant::from(variant))).collect();
-        if !self.environment.is_empty() {
-            all.push(("Environment".to_owned(), Variant::from(self.environment.clone())));
+        let mut environment = self.environment.clone();
+        environment.extend(self.seated.then(|| format!("{SEATED}=1")));
+        if !environment.is_empty() {
+            all.push(("Environment".to_owned(), Variant::from(environment)));
         }
         if let Some(descriptors) = &self.descriptors {
             if !self.delegates {

@@ -60,7 +60,12 @@ pub const TOP: &[Key] = &[
         "\"executor\": the unit is up when the payload is about to run. \"container\": the payload says READY=1 itself, \
          see sd_notify(3). Default: \"executor\"; with `boot`, \"container\" where the init is systemd.",
     ),
-    key("tty", "The payload has a terminal. Default: false."),
+    key(
+        "tty",
+        "The payload has a terminal, `/dev/console`, whose other end is there for who comes: `berthctl run -t` sits at it from the \
+         beginning, `berthctl console` for as long as one likes. What is written to it is logged unless somebody sat there \
+         from the beginning. Default: false; with `boot` there is a console always.",
+    ),
     key(
         "ephemeral",
         "What is written is dropped at stop. Default: true for an application, false with `boot`. A kept layer belongs \

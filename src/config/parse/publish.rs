@@ -66,6 +66,7 @@ fn parts<'a>(text: &str, ports: &'a str) -> Result<Parts<'a>, Mistake> {
         [container] => Ok((None, None, container)),
         ["tcp" | "udp" | "sctp", ..] => {
             let (protocol, rest) = ports.split_once(':').unwrap_or_default();
+            let rest = rest.trim_start_matches(':');
             Err(form(text).help(format!("the protocol stands last: \"{rest}/{protocol}\"")))
         }
         ["", container] => {

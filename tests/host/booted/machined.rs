@@ -90,10 +90,11 @@ fn its_journal_is_seen(name: &str, rest: &str) {
     let foreign = format!("/var/log/journal/{}", "f".repeat(32));
     let read = format!(
         "mkdir {foreign}; touch {foreign}/system.journal
-        strace -f -e trace=openat berthctl logs --no-pager {name} 2>&1 >/dev/null; rm -r {foreign}"
+        strace -f -e trace=openat berthctl logs --no-pager {name} 2>&1 >/dev/null
+        strace -f -e trace=openat timeout -s INT 2 berthctl logs --no-pager -f {name} 2>&1 >/dev/null; rm -r {foreign}"
     );
-    let read = host().run(&read).ok();
-    assert!(read.contains("/var/log/journal/") && !read.contains(&foreign), "{read}");
+    let read = host().run(&read).stdout;
+    assert!(read.contains("/run/berth/journals/") && !read.contains("ffffffff"), "{read}");
     let others = host()
         .run(&format!(
             "berthctl logs --no-pager {name} | grep -c 'bed.service.*systemd\\[1\\]'; journalctl -q -u container@{name}"

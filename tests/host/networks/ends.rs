@@ -29,6 +29,12 @@ fn who_is_in_anothers_network_starts_restarts_and_ends_with_it() {
         second.wait_for("MainPID", |pid| pid != "0" && pid != before);
         eventually(reached);
     }
+    // Nothing is kept of who has left.
+    let list = "ls -d /run/berth/state/containers/first/guests";
+    host.run(list).ok();
+    second.stop();
+    assert_ne!(host.run(list).code, Some(0));
+    second.start();
     first.stop();
     second.ended();
     // One that is not started again takes the other along.

@@ -66,6 +66,21 @@ fn addresses_that_cannot_be_had_are_said_to_be_so() {
         &server(&host, "e", &on("small", "ip = [\"10.71.0.1\"]")),
         "address 10.71.0.1 is of none of the container's networks: 10.70.0.0/30",
     );
+    for (name, toml, reason) in [
+        ("over6", "[\"2001:db8::/48\"]", "overlaps the host's route to 2001:db8::/64 by out"),
+        ("wide", "[\"10.64.0.0/10\"]", "overlaps 10.70.0.0/30 of network small"),
+    ] {
+        host.write(&format!("/etc/berth/networks/{name}.toml"), &format!("subnets = {toml}"));
+        let subnet = toml.trim_matches(['[', ']', '"']);
+        fails(&server(&host, name, &on(name, "")), &format!("network {name}: its subnet {subnet} {reason}"));
+    }
+    // Of a range, though the subnet has others.
+    let toml = "subnets = [\"10.74.0.0/24\", \"fd00:74::/64\"]\nranges = [\"10.74.0.8/32\"]";
+    host.write("/etc/berth/networks/narrow.toml", toml);
+    let narrow = server(&host, "narrow", &on("narrow", ""));
+    start(&narrow);
+    fails(&server(&host, "i", &on("narrow", "")), "network narrow has no free address left in 10.74.0.8/32");
+    start(&server(&host, "j", &on("narrow", "ip = [\"10.74.0.9\"]")));
     host.run("ip link add berth-mine type veth peer name whatever").ok();
     host.write("/etc/berth/networks/mine.toml", "");
     fails(

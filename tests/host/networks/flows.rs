@@ -26,6 +26,27 @@ fn a_flow_of_udp_goes_to_whoever_has_the_port_now() {
 
 #[test]
 #[ignore = "host ring: make check"]
+fn however_many_flows_of_udp_there_are_a_start_and_an_end_go_on() {
+    let host = host("many-flows");
+    let other = server(&host, "other", "mode = \"bridge\"");
+    start(&other);
+    let crowd = "import socket\nfor port in range(3000):\n with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:\n  \
+        one.bind((\"\", 10000 + port)); one.sendto(b\"x\", (\"192.0.2.1\", 8080))";
+    let flood = format!("{FAR} python3 -c '{crowd}'");
+    host.run(&flood).ok();
+    let web = server(&host, "web", "mode = \"bridge\"\npublish = [\"8080:80/udp\"]");
+    start(&web);
+    assert_eq!(ask(&host, FAR, "UDP4:192.0.2.1:8080,12999"), "web sees 192.0.2.2");
+    host.run(&flood).ok();
+    web.stop();
+    assert_eq!(
+        host.run("ls /run/berth/state/containers; journalctl -q -o cat | grep 'flows of UDP'").stdout,
+        "other\n"
+    );
+}
+
+#[test]
+#[ignore = "host ring: make check"]
 fn who_comes_by_a_published_port_is_answered_by_the_same_network_whichever_has_the_default_route() {
     let host = host("ways");
     host.write(

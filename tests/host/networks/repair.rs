@@ -63,8 +63,13 @@ fn network_reload_says_what_it_made_again_and_check_what_is_missing() {
     let listen = |at: &str| format!("setsid socat {at} PIPE </dev/null >/dev/null 2>&1 &");
     let listeners =
         ["TCP6-LISTEN:8080,bind=[::1]", "UDP4-RECVFROM:8080", "TCP4-LISTEN:8080,bind=127.0.0.1"].map(listen);
-    host.run(&format!("nft delete table ip filter; {} sleep 0.5", listeners.concat())).ok();
-    let number = host.run("pgrep -x socat --newest").ok();
+    host.run(&format!("nft delete table ip filter; {}", listeners.concat())).ok();
+    let number = eventually(|| {
+        let bound =
+            host.run("ss -Hltnp 'src 127.0.0.1:8080'; ss -Hltn 'src [::1]:8080'; ss -Hlun 'src 0.0.0.0:8080'").stdout;
+        let number = bound.split_once("pid=").and_then(|(_, rest)| rest.split(',').next()).map(str::to_owned);
+        number.filter(|_| bound.lines().count() == 3).ok_or(bound)
+    });
     let shadowed = host.run("berthctl network check --no-legend").exits(1);
     let expected = format!("8080/tcp of web, at which socat (process {number}) listens");
     assert!(shadowed.contains(&expected) && shadowed.lines().count() == 1, "{shadowed}");
