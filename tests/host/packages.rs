@@ -82,23 +82,27 @@ pub fn served(host: &Host, port: u16, page: &str) {
     });
 }
 
-/// One request after the other while the newer version comes. None is lost, and the container is the same all the time.
+/// Three clients with one request after the other while the newer version comes. None is lost, no packet of a new
+/// connection was sent twice because of one that went away, and the container is the same all the time.
 pub fn upgrade_under_load(host: &Host, web: &Declared) {
     let payload = web.show("MainPID");
     host.run(
         "systemd-run --quiet --unit=client bash -c '
-            while :; do timeout 9 busybox wget -qO- http://127.0.0.1:8080/passwd >/dev/null && echo served || echo lost; done >/run/said'",
+            client() { while :; do timeout 9 busybox wget -qO- http://127.0.0.1:8080/passwd >/dev/null && echo served || echo lost; done; }
+            { client & client & client & wait; } >>/run/said'",
     )
     .ok();
     let requests = || host.run("grep -c served /run/said").stdout.trim().parse::<u32>().unwrap_or_default();
     let more =
         |than: u32| eventually(|| if requests() > than { Ok(()) } else { Err(format!("{} requests", requests())) });
     more(3);
-    let before = requests();
+    let sent_again = || host.run("nstat -asz TcpExtTCPSynRetrans | awk 'NR > 1 { print $2 }'").ok();
+    let (before, again) = (requests(), sent_again());
     install(host, "newer.deb");
     let after = requests();
     assert!(after > before, "no request came during the upgrade");
     more(after + 3);
+    assert_eq!(sent_again(), again);
     host.run("systemctl stop client").ok();
     let lost = host.run("grep -c lost /run/said").stdout;
     assert_eq!(lost.trim(), "0", "beside {} served", requests());
@@ -115,6 +119,7 @@ pub fn traces(host: &Host) -> Vec<String> {
     let listed = host.run(TRACES);
     let mut lines: Vec<String> = listed.stdout.lines().map(str::to_owned).collect();
     lines.sort();
+    lines.dedup();
     lines
 }
 
@@ -125,7 +130,7 @@ pub fn purged(host: &Host, before: &[String], kept: &[&str]) {
     let left: Vec<_> = traces(host).into_iter().filter(|line| !before.contains(line)).collect();
     let journal = || host.run("journalctl --no-pager -b -n 60 -u 'container@*' -u 'berth*'").stdout;
     assert_eq!(left, kept, "{said}\n{}", journal());
-    for root in ["/etc/berth", "/var/lib/berth/volumes"] {
+    for root in ["/etc/berth", "/var/lib/berth/volumes", "/etc/systemd/system.control/container@web.service.d"] {
         let told = said.contains(&format!("berth: {root} is kept"));
         assert_eq!(told, kept.iter().any(|path| path.starts_with(root)), "{said}");
     }
@@ -164,6 +169,7 @@ fn a_purge_with_everything_running_leaves_what_is_the_administrators_alone_and_s
         "set -e
         systemctl enable --now container@web berth-gc.timer
         systemctl start container@kept container@frozen
+        systemctl set-property container@web TasksMax=500
         systemctl freeze container@frozen
         tar -C /srv/busybox -c . | berthctl image import - leftover
         berthctl run --detach --name=transient leftover sleep 1000
@@ -184,6 +190,9 @@ fn a_purge_with_everything_running_leaves_what_is_the_administrators_alone_and_s
         "/etc/berth/containers/frozen.toml",
         "/etc/berth/containers/kept.toml",
         "/etc/berth/containers/web.toml",
+        "/etc/systemd/system.control",
+        "/etc/systemd/system.control/container@web.service.d",
+        "/etc/systemd/system.control/container@web.service.d/50-TasksMax.conf",
         "/var/lib/berth/volumes",
         "/var/lib/berth/volumes/data",
         "/var/lib/berth/volumes/data/precious",
@@ -202,8 +211,11 @@ fn a_purge_with_everything_running_leaves_what_is_the_administrators_alone_and_s
 #[ignore = "host ring: make check"]
 fn a_purge_of_what_nobody_used_leaves_nothing() {
     let host = Host::boot_without("unused", files());
+    // An administrator who lets no package start anything (Policy 9.3.3).
+    host.run("printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d").ok();
     let before = traces(&host);
     install(&host, "berth.deb");
+    assert_eq!(host.run("systemctl is-active berth-names.socket berth-network.path").stdout, "inactive\ninactive\n");
     host.run("dpkg --remove berth").ok();
     purged(&host, &before, &[]);
 }
@@ -231,4 +243,46 @@ fn a_vendors_package_brings_a_container_as_long_as_it_is_installed() {
         let left: Vec<_> = traces(&host).into_iter().filter(its).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_package_in_a_chroot_leaves_the_containers_of_the_host_alone() {
+    let host = Host::boot_without("chroot", files());
+    install(&host, "berth.deb");
+    let web = host.declare("web", WEB);
+    web.start();
+    served(&host, 8080, "passwd");
+    // As rescue systems and builders of images have it.
+    let script = "set -e
+        mkdir -p /run/layers /mnt
+        mount -t tmpfs layers /run/layers
+        mkdir /run/layers/upper /run/layers/work
+        mount -t overlay chroot -o lowerdir=/srv/debian,upperdir=/run/layers/upper,workdir=/run/layers/work /mnt
+        for bound in dev proc run; do mount --rbind /$bound /mnt/$bound; done
+        cp /root/berth.deb /mnt/root/
+        chroot /mnt dpkg --install /root/berth.deb
+        chroot /mnt dpkg --purge berth";
+    let state =
+        "nft list table inet berth; find /run/berth; ip -o link | cut -d: -f2; systemctl is-active berth-names.socket";
+    let before = host.run(state).ok();
+    host.run(script).ok();
+    assert_eq!(host.run(state).ok(), before);
+    assert_eq!(web.show("ActiveState"), "active");
+    served(&host, 8080, "passwd");
+}
+
+#[test]
+#[ignore = "host ring: make check"]
+fn berth_stays_while_a_container_has_an_interface_of_the_hosts() {
+    let host = Host::boot_without("holding", files());
+    install(&host, "berth.deb");
+    let kept = "/run/berth/state/containers/moved/netns";
+    host.run(&format!("mkdir -p $(dirname {kept}) && touch {kept} && mount --bind /proc/self/ns/net {kept}")).ok();
+    let refused = host.run("dpkg --purge berth");
+    assert!(refused.stderr.contains("container moved still has an interface of the host's"), "{}", refused.stderr);
+    refused.exits(1);
+    assert_eq!(host.run("dpkg-query -Wf '${Status}' berth").ok(), "purge ok installed");
+    assert_eq!(host.run("systemctl is-active berth-names.socket berth-network.path").ok(), "active\nactive");
+    host.run(&format!("umount {kept}; dpkg --purge berth")).ok();
 }
