@@ -304,6 +304,7 @@ fn is_harmless(call: &str) -> bool {
         // A name without a slash cannot lead anywhere but into the directory itself.
         "openat" => is_one_name(call) && call.contains("O_NOFOLLOW") && call.contains("O_EXCL"),
         "mkdirat" | "unlinkat" | "readlinkat" => is_one_name(call),
+        "renameat" | "renameat2" => is_one_name(call) && is_one_name(call.splitn(3, '"').last().unwrap_or_default()),
         "pivot_root" => call.starts_with("pivot_root(\".\", \".\")"),
         "umount2" => call.starts_with("umount2(\".\""),
         "chdir" => call.starts_with("chdir(\"/\")"),
@@ -313,6 +314,7 @@ fn is_harmless(call: &str) -> bool {
     }
 }
 
+/// The first that is in it.
 fn is_one_name(call: &str) -> bool {
     let name = call.split('"').nth(1).unwrap_or("/");
     !call.contains("AT_FDCWD") && !name.contains('/') && name != ".." && !name.is_empty()
