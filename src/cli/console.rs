@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::sit_down;
-use crate::machine::{Attended, Console, EndOfInput, Signalled, Signals, Started, attend_until};
+use crate::machine::{Attended, Console, EndOfInput, Relay, Signalled, Signals, Started, attend_until};
 
 /// Sit down at the terminal of a running container
 ///
@@ -53,7 +53,7 @@ impl ConsoleVerb {
             eprintln!("At the terminal of {name}; ^] three times within a second leaves it.");
         }
         let mut console = Console::held(socket, EndOfInput::Leaves);
-        let attended = attend_until(None, &|_| Signalled::Leave, Some(&mut console), &signals);
+        let attended = attend_until(None, &|_| Signalled::Leave, Some(&mut console as &mut dyn Relay), &signals);
         // Our own terminal is to be as it was.
         drop(console);
         match attended? {

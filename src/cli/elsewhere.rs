@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use super::failure::{FAILED, Failure};
+use crate::Scope;
+use crate::machine::Started;
 
 /// systemctl's name for where we are.
 const HERE: &str = ".host";
@@ -63,7 +65,10 @@ fn over_ssh(host: &str, terminal: bool, words: &[OsString]) -> Command {
 }
 
 fn inside(machine: &str, terminal: bool, words: &[OsString]) -> Command {
-    let (user, name) = machine.rsplit_once('@').map_or((None, machine), |(user, name)| (Some(user), name));
+    // An instance of a template that runs, or somebody in a container.
+    let is_instance = machine.parse().is_ok_and(|name| Started::load(&Scope::system(), &name).is_some());
+    let split = machine.rsplit_once('@').filter(|_| !is_instance);
+    let (user, name) = split.map_or((None, machine), |(user, name)| (Some(user), name));
     let mut command = Command::new("/proc/self/exe");
     command.arg0("berthctl").args(["exec", "--interactive"]);
     if terminal {

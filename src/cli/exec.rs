@@ -9,7 +9,7 @@ use super::failure::Failure;
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::{Request, join};
-use crate::machine::{Console, Signals, Started, attend, is_frozen};
+use crate::machine::{Console, Descriptors, Relay, Signals, Started, Streams, attend, is_frozen};
 
 /// Run a command in a running container
 #[derive(Debug, Args)]
@@ -46,8 +46,9 @@ impl Exec {
             working_directory: self.workdir,
             terminal: self.tty,
             interactive: self.interactive,
+            descriptors: Descriptors::default(),
         };
-        join_and_attend(scope, &self.name, &request)
+        join_and_attend(scope, &self.name, request)
     }
 }
 
@@ -59,21 +60,31 @@ pub fn with_our_value(entry: &str) -> Option<String> {
     std::env::var(entry).ok().map(|value| format!("{entry}={value}"))
 }
 
-pub fn join_and_attend(scope: &Scope, name: &ContainerName, request: &Request) -> Result<i32, Failure> {
+pub fn join_and_attend(scope: &Scope, name: &ContainerName, request: Request) -> Result<i32, Failure> {
     join_as(scope, name, request, false)
 }
 
 /// `logs_in`: on its terminal somebody is to log in.
-pub fn join_as(scope: &Scope, name: &ContainerName, request: &Request, logs_in: bool) -> Result<i32, Failure> {
+pub fn join_as(scope: &Scope, name: &ContainerName, mut request: Request, logs_in: bool) -> Result<i32, Failure> {
     if Started::load(scope, name).is_some_and(|started| is_frozen(&started.cgroup)) {
         // What is born there would be frozen too, and we with it.
         return Err(Failure::new(format!("{name} is paused; let it run on with `berthctl resume {name}` first")));
     }
     let signals = Signals::hold()?;
-    let joined = join(scope, name, request).map_err(|error| match error.exit_code() {
+    let mut streams = Streams::default();
+    if !request.terminal {
+        (streams, request.descriptors) = Streams::open(request.interactive)?;
+    }
+    let joined = join(scope, name, &request).map_err(|error| match error.exit_code() {
         code @ (126 | 127) => Failure::with_code(code, error.to_string()),
         _ => Failure::new(error.to_string()),
     })?;
-    let console = joined.terminal.map(if logs_in { Console::of_login } else { Console::own }).transpose()?;
-    Ok(attend(joined.pid, &joined.pidfd, console, &signals)?)
+    // Theirs, of which the end is to be seen.
+    drop(request);
+    let mut console = joined.terminal.map(if logs_in { Console::of_login } else { Console::own }).transpose()?;
+    let relay: &mut dyn Relay = match &mut console {
+        Some(console) => console,
+        None => &mut streams,
+    };
+    Ok(attend(joined.pid, &joined.pidfd, Some(relay), &signals)?)
 }

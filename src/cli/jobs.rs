@@ -108,10 +108,7 @@ impl Stop {
         with_systemd(scope, async |systemd| {
             expect_moves();
             let units = units_of(scope, systemd, &self.names).await?;
-            for unit in &units {
-                // systemd refuses to stop a frozen unit. One that is not frozen, or cannot be, says so here.
-                let _ = systemd.thaw(unit).await;
-            }
+            thaw(systemd, &units).await;
             let stopped = jobs(systemd, job, &units).await;
             for unit in units.iter().filter(|unit| job == Job::Terminate || unit.starts_with(TRANSIENT)) {
                 // One that had to be killed counts as failed and would stay; it was stopped on purpose.
@@ -126,8 +123,17 @@ impl Restart {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         expect_moves();
         with_systemd(scope, async |systemd| {
-            jobs(systemd, Job::Restart, &declared_units(scope, systemd, &self.names).await?).await
+            let units = declared_units(scope, systemd, &self.names).await?;
+            thaw(systemd, &units).await;
+            jobs(systemd, Job::Restart, &units).await
         })
+    }
+}
+
+/// systemd refuses to stop a frozen unit. One that is not frozen, or cannot be, says so here.
+async fn thaw(systemd: &Systemd, units: &[String]) {
+    for unit in units {
+        let _ = systemd.thaw(unit).await;
     }
 }
 
@@ -141,7 +147,24 @@ impl Poweroff {
 impl Reboot {
     pub fn carry_out(self, scope: &Scope) -> Result<i32, Failure> {
         running(scope, &self.names)?;
-        Restart { accepted: self.accepted, names: self.names }.carry_out(scope)
+        // A system without a file reboots by itself, and its unit with it; any other is started from its file.
+        let itself = |name: &ContainerName| {
+            let started = Started::load(scope, name).filter(|started| started.machine_id.is_some());
+            started.map(|started| started.unit).filter(|unit| unit.starts_with(TRANSIENT))
+        };
+        let (systems, names): (Vec<_>, Vec<_>) = self.names.into_iter().partition(|name| itself(name).is_some());
+        let units: Vec<String> = systems.iter().filter_map(itself).collect();
+        if !units.is_empty() {
+            with_systemd(scope, async |systemd| {
+                thaw(systemd, &units).await;
+                for unit in &units {
+                    // As machinectl(1) asks for it.
+                    systemd.kill(unit, "main", libc::SIGINT).await?;
+                }
+                Ok(())
+            })?;
+        }
+        if names.is_empty() { Ok(0) } else { Restart { accepted: self.accepted, names }.carry_out(scope) }
     }
 }
 

@@ -12,7 +12,7 @@ use super::shell::LOGIN_SHELL;
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::Request;
-use crate::machine::Started;
+use crate::machine::{Descriptors, Started};
 
 /// The container's own getty, as container-getty@.service of systemd has it; busybox's takes other words.
 const GETTY: &str =
@@ -47,7 +47,8 @@ impl Login {
             working_directory: None,
             terminal: booted || std::io::stdin().is_terminal(),
             interactive: true,
+            descriptors: Descriptors::default(),
         };
-        join_as(scope, &self.name, &request, booted)
+        join_as(scope, &self.name, request, booted)
     }
 }

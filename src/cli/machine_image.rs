@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::complete;
 use super::failure::{Failure, USAGE};
-use super::output::{Accepted, Listing, Table, bytes, print_json, time};
+use super::output::{Accepted, Listing, Table, bytes, print_json, printable, time};
 use super::privilege::Agent;
 use crate::Scope;
 use crate::machine::{Images, MachineImage, Started};
@@ -145,9 +145,9 @@ fn table(images: &[MachineImage]) -> Table {
 
 /// Those with these names; one that is not there is a failure.
 async fn found(images: &Images, names: &[String]) -> Result<Vec<MachineImage>, Failure> {
-    let mut all = images.list().await?;
-    let find = |name: &String| match all.iter().position(|image| image.name == *name) {
-        Some(place) => Ok(all.swap_remove(place)),
+    let all = images.list().await?;
+    let find = |name: &String| match all.iter().find(|image| image.name == *name) {
+        Some(image) => Ok(image.clone()),
         None => Err(Failure::new(format!("no image “{name}” in /var/lib/machines"))),
     };
     names.iter().map(find).collect()
@@ -163,9 +163,10 @@ impl ImageStatus {
                 println!("{}", image.name);
                 let line = |label: &str, text: &str| println!("{label:>12}: {text}");
                 line("Type", &image.kind);
-                line("Path", &scope.machines.join(&image.name).display().to_string());
+                let file = if image.kind == "raw" { format!("{}.raw", image.name) } else { image.name.clone() };
+                line("Path", &scope.machines.join(file).display().to_string());
                 if let Some(system) = images.os_release(&image.name).await.get("PRETTY_NAME") {
-                    line("OS", system);
+                    line("OS", &printable(system));
                 }
                 line("RO", if image.read_only { "read-only" } else { "writable" });
                 let times = [("Created", image.created), ("Modified", image.modified)];

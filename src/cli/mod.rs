@@ -221,14 +221,14 @@ pub fn main() -> i32 {
     };
     if let Some(elsewhere) = elsewhere::Elsewhere::of(parsed.host, parsed.machine) {
         let failure = elsewhere.carry_out(std::env::args_os().skip(1).collect());
-        eprintln!("berthctl: {}", failure.text);
+        eprintln!("berthctl: {}", output::printable_lines(&failure.text));
         return failure.code.unwrap_or(FAILED);
     }
     let scope = Scope::system();
     if let Some(verb) = parsed.verb.of_root()
         && let Err(failure) = privilege::root(verb)
     {
-        eprintln!("berthctl: {}", failure.text);
+        eprintln!("berthctl: {}", output::printable_lines(&failure.text));
         return if ["run", "exec"].contains(&verb) { NOT_RUN } else { FAILED };
     }
     let failed = if matches!(parsed.verb, Verb::Run(_) | Verb::Exec(_) | Verb::Shell(_) | Verb::Login(_)) {
@@ -240,7 +240,7 @@ pub fn main() -> i32 {
         Ok(code) => code,
         Err(failure) => {
             if !failure.text.is_empty() {
-                eprintln!("berthctl: {}", failure.text.trim_end());
+                eprintln!("berthctl: {}", output::printable_lines(failure.text.trim_end()));
             }
             failure.code.unwrap_or(failed)
         }

@@ -122,6 +122,11 @@ pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "�")
 }
 
+/// The same, of several lines.
+pub fn printable_lines(text: &str) -> String {
+    text.replace(|character: char| character.is_control() && character != '\n', "�")
+}
+
 /// The style on a terminal that is not told otherwise (no-color.org), else none.
 pub fn style(style: Style) -> Style {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal();

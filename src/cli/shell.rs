@@ -12,6 +12,7 @@ use super::privilege::{is_root, machinectl_in_system};
 use crate::Scope;
 use crate::config::ContainerName;
 use crate::executor::Request;
+use crate::machine::Descriptors;
 
 /// bash where the container has it: the container's own shell is the only thing that can be relied on to look.
 pub const LOGIN_SHELL: &str = "if command -v bash >/dev/null; then exec bash -l; else exec sh -l; fi";
@@ -62,8 +63,9 @@ impl Shell {
             working_directory: None,
             terminal: std::io::stdin().is_terminal(),
             interactive: true,
+            descriptors: Descriptors::default(),
         };
-        join_and_attend(scope, &name, &request)
+        join_and_attend(scope, &name, request)
     }
 
     /// `root@web` is root in web unless there is such an instance of a template, which `--uid` can tell apart.

@@ -9,7 +9,7 @@ use zbus::OwnedVariant;
 
 use super::complete;
 use super::failure::Failure;
-use super::output::{ago, bytes, state_style, style, time};
+use super::output::{ago, bytes, printable, state_style, style, time};
 use super::target::{unit_of, with_systemd};
 use crate::Scope;
 use crate::config::ContainerName;
@@ -124,7 +124,7 @@ impl Status {
         }
         let status = properties.text("StatusText");
         if !status.is_empty() {
-            line("Status", &format!("“{status}”"));
+            line("Status", &format!("“{}”", printable(&status)));
         }
         let unset = |amount: &u64| *amount != u64::MAX;
         let counted = |name: &str| properties.get::<u64>(name).filter(unset);
@@ -169,7 +169,7 @@ impl Status {
     fn print_started(&self, scope: &Scope, started: &Started) {
         if started.is_alive() {
             let command = std::fs::read_to_string(format!("/proc/{}/comm", started.leader)).unwrap_or_default();
-            line("Leader", &format!("{} ({})", started.leader, command.trim_end()));
+            line("Leader", &format!("{} ({})", started.leader, printable(command.trim_end())));
         }
         if let Some((reference, digest)) = &started.image {
             line("Image", &format!("{reference} ({digest})"));
@@ -234,7 +234,7 @@ fn print_group(group: &Group, indent: &str) {
     }
     for (number, below) in group.groups.iter().enumerate() {
         let (here, further) = branch(group.processes.len() + number);
-        println!("{indent}{here}{}", below.name);
+        println!("{indent}{here}{}", printable(&below.name));
         print_group(below, &format!("{indent}{further}"));
     }
 }

@@ -49,8 +49,11 @@ pub async fn reason(systemd: &Systemd, unit: &str, error: &ManagerError) -> Stri
     if !matches!(error, ManagerError::Job { .. }) {
         return error.to_string();
     }
-    let said = systemd.properties(unit).await.ok().and_then(|mut properties| properties.remove("StatusText"));
-    match said.and_then(|text| String::try_from(text).ok()) {
+    let mut properties = systemd.properties(unit).await.unwrap_or_default();
+    let mut text = |name| properties.remove(name).and_then(|text| String::try_from(text).ok()).unwrap_or_default();
+    // What one says of itself that is up is no reason.
+    let (state, said) = (text("ActiveState"), text("StatusText"));
+    match Some(said).filter(|_| ["failed", "inactive"].contains(&&*state)) {
         Some(text) if !text.is_empty() => format!("{unit}: {text}"),
         _ => error.to_string(),
     }

@@ -18,7 +18,7 @@ use super::root::Root;
 use super::{devices, filter, identity, sealed};
 use crate::Scope;
 use crate::config::ContainerName;
-use crate::machine::cgroup_directory;
+use crate::machine::{Descriptors, cgroup_directory};
 use crate::plan::{Process, merge_environment};
 use crate::sys::clone::{Clone, Cloned, clone, enter, exit_now};
 use crate::sys::share::Share;
@@ -35,6 +35,8 @@ pub struct Request {
     pub terminal: bool,
     /// Without it, and without a terminal, standard input is empty.
     pub interactive: bool,
+    /// In place of the caller's own; a terminal of the caller's is never passed on.
+    pub descriptors: Descriptors,
 }
 
 /// The process, once it runs the command.
@@ -172,6 +174,11 @@ fn become_it(
         identity::become_root().at(step)?;
     }
     let root = leader::root().at(step)?;
+    for (number, descriptor) in (0..).zip(&request.descriptors) {
+        if let Some(descriptor) = descriptor {
+            crate::sys::descriptors::place(descriptor.as_fd(), number).call(|| "dup2 of a pipe").at(step)?;
+        }
+    }
     let terminal = match request.terminal {
         true => {
             let (controller, terminal) = open_terminal(&root).at("make a terminal")?;

@@ -8,11 +8,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, waitpid};
-
-use super::console::Console;
 
 /// Signals that are the process's business, not berthctl's.
 const FORWARDED: [Signal; 7] = [
@@ -58,15 +56,41 @@ pub enum Signalled {
     Leave,
 }
 
+/// What goes between us and the process, beside signals.
+pub trait Relay {
+    /// What is to be waited for.
+    fn watched(&self) -> Vec<PollFd<'_>>;
+    /// Carries what is there; `ready` is as what was watched.
+    fn pump(&mut self, ready: &[bool]) -> io::Result<()>;
+    /// What is left after the process has ended.
+    fn drain(&mut self) -> io::Result<()>;
+    /// For how long there may be nothing to watch.
+    fn patience(&self) -> Option<Timespec> {
+        None
+    }
+    /// Our own terminal has another size. Whether that is all that is to be done.
+    fn resize(&self) -> bool {
+        false
+    }
+    /// Whether the user has left.
+    fn has_left(&self) -> bool {
+        false
+    }
+    /// Whether nothing will come any more.
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
 /// Waits for a child of ours to end, and returns its exit status as a shell would: 128+N for signal N. Where the user leaves
 /// its terminal, that hangs up and the status is 0.
-pub fn attend(pid: Pid, pidfd: &OwnedFd, mut console: Option<Console>, signals: &Signals) -> io::Result<i32> {
+pub fn attend(pid: Pid, pidfd: &OwnedFd, relay: Option<&mut dyn Relay>, signals: &Signals) -> io::Result<i32> {
     let forward = |signal| {
         // It may just have ended.
         let _ = crate::sys::signal::send(pidfd.as_fd(), signal);
         Signalled::Stay
     };
-    match attend_until(Some(pidfd.as_fd()), &forward, console.as_mut(), signals)? {
+    match attend_until(Some(pidfd.as_fd()), &forward, relay, signals)? {
         Attended::Over => exit_status(pid),
         Attended::Left => Ok(0),
     }
@@ -77,17 +101,17 @@ pub fn attend(pid: Pid, pidfd: &OwnedFd, mut console: Option<Console>, signals: 
 pub fn attend_until(
     over: Option<BorrowedFd<'_>>,
     signalled: &dyn Fn(i32) -> Signalled,
-    mut console: Option<&mut Console>,
+    mut relay: Option<&mut dyn Relay>,
     signals: &Signals,
 ) -> io::Result<Attended> {
     loop {
         let mut watched = vec![PollFd::from_borrowed_fd(signals.0.as_fd(), PollFlags::IN)];
         watched.extend(over.map(|over| PollFd::from_borrowed_fd(over, PollFlags::IN)));
         let others = watched.len();
-        if let Some(console) = &console {
-            watched.extend(console.watched());
+        if let Some(relay) = &relay {
+            watched.extend(relay.watched());
         }
-        let patience = console.as_ref().and_then(|console| console.patience());
+        let patience = relay.as_ref().and_then(|relay| relay.patience());
         match poll(&mut watched, patience.as_ref()) {
             Err(Errno::INTR) => continue,
             other => other?,
@@ -95,21 +119,21 @@ pub fn attend_until(
         let ready: Vec<bool> = watched.iter().map(|fd| !fd.revents().is_empty()).collect();
         drop(watched);
         while let Some(signal) = signals.next()? {
-            match (signal, &console) {
-                (libc::SIGWINCH, Some(console)) => console.resize(),
+            match (signal, &relay) {
+                (libc::SIGWINCH, Some(relay)) if relay.resize() => {}
                 _ if signalled(signal) == Signalled::Leave => return Ok(Attended::Left),
                 _ => {}
             }
         }
-        if let Some(console) = &mut console {
-            console.pump(&ready[others..])?;
+        if let Some(relay) = &mut relay {
+            relay.pump(&ready[others..])?;
         }
-        let left = console.as_ref().is_some_and(|console| console.has_left());
-        let silent = console.as_ref().is_none_or(|console| console.is_over());
+        let left = relay.as_ref().is_some_and(|relay| relay.has_left());
+        let silent = relay.as_ref().is_none_or(|relay| relay.is_over());
         match over {
             _ if left => return Ok(Attended::Left),
             Some(_) if ready[1] => {
-                console.map_or(Ok(()), |console| console.drain())?;
+                relay.map_or(Ok(()), |relay| relay.drain())?;
                 return Ok(Attended::Over);
             }
             None if silent => return Ok(Attended::Over),

@@ -11,6 +11,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
+use super::attend::Relay;
 use super::terminal::RawTerminal;
 
 /// `^]`, as machinectl(1) and systemd-nspawn(1) have it: so many of them, typed within a second, leave the terminal.
@@ -104,71 +105,9 @@ impl Console {
         Ok(())
     }
 
-    /// Our own terminal's size becomes the container's.
-    pub fn resize(&self) {
-        let Some(terminal) = &self.terminal else { return };
-        if let Ok(size) = rustix::termios::tcgetwinsize(rustix::stdio::stdout())
-            .or_else(|_| rustix::termios::tcgetwinsize(rustix::stdio::stdin()))
-        {
-            let _ = rustix::termios::tcsetwinsize(terminal, size);
-        }
-    }
-
-    /// Whether the user has left it, or nothing is written to it any more.
-    pub fn has_left(&self) -> bool {
-        self.left
-    }
-
     /// Whether somebody has sent us its terminal.
     pub fn was_held(&self) -> bool {
         self.terminal.is_some()
-    }
-
-    pub fn is_over(&self) -> bool {
-        !self.output_open
-    }
-
-    /// What it writes first, then its terminal while that is to take what was typed, and our input otherwise. Nothing
-    /// once no process has the terminal any more: poll would say so again and again for as long as the process goes on
-    /// without.
-    pub fn watched(&self) -> Vec<PollFd<'_>> {
-        if !self.output_open || self.hung_up {
-            return Vec::new();
-        }
-        let mut watched = vec![PollFd::new(&self.output, PollFlags::IN)];
-        match &self.terminal {
-            Some(terminal) if !self.pending.is_empty() => watched.push(PollFd::new(terminal, PollFlags::OUT)),
-            Some(_) if self.input_open => {
-                watched.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
-            }
-            _ => {}
-        }
-        watched
-    }
-
-    /// For how long there may be nothing to watch.
-    pub fn patience(&self) -> Option<Timespec> {
-        self.hung_up.then_some(AGAIN)
-    }
-
-    pub fn pump(&mut self, ready: &[bool]) -> io::Result<()> {
-        if ready.get(1) == Some(&true) && self.pending.is_empty() {
-            self.copy_input();
-        }
-        if (ready.first() == Some(&true) || self.hung_up) && self.output_open {
-            self.copy_output()?;
-        }
-        if let (Some(terminal), false) = (&self.terminal, self.pending.is_empty()) {
-            match rustix::io::write(terminal, &self.pending) {
-                Ok(length) => drop(self.pending.drain(..length)),
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(_) => self.pending.clear(),
-            }
-        }
-        if !self.input_open && self.end_of_input == EndOfInput::Leaves && self.earlier == 0 && self.pending.is_empty() {
-            self.left = true;
-        }
-        Ok(())
     }
 
     fn copy_input(&mut self) {
@@ -190,25 +129,6 @@ impl Console {
             // A terminal that has gone away.
             Err(_) => self.input_open = false,
         }
-    }
-
-    /// What is left to read after the process has ended.
-    pub fn drain(&mut self) -> io::Result<()> {
-        self.outlives_hangup = false;
-        while self.output_open {
-            let more = self.copy_output()?;
-            if !more && !self.held {
-                break;
-            }
-            // Its holder ends once it has sent everything.
-            if !more
-                && self.output_open
-                && poll(&mut [PollFd::new(&self.output, PollFlags::IN)], Some(&LAST_WORDS)) == Ok(0)
-            {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Whether there was anything.
@@ -260,6 +180,87 @@ impl Console {
     }
 }
 
+impl Relay for Console {
+    /// What it writes first, then its terminal while that is to take what was typed, and our input otherwise. Nothing
+    /// once no process has the terminal any more: poll would say so again and again for as long as the process goes on
+    /// without.
+    fn watched(&self) -> Vec<PollFd<'_>> {
+        if !self.output_open || self.hung_up {
+            return Vec::new();
+        }
+        let mut watched = vec![PollFd::new(&self.output, PollFlags::IN)];
+        match &self.terminal {
+            Some(terminal) if !self.pending.is_empty() => watched.push(PollFd::new(terminal, PollFlags::OUT)),
+            Some(_) if self.input_open => {
+                watched.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
+            }
+            _ => {}
+        }
+        watched
+    }
+
+    fn patience(&self) -> Option<Timespec> {
+        self.hung_up.then_some(AGAIN)
+    }
+
+    fn pump(&mut self, ready: &[bool]) -> io::Result<()> {
+        if ready.get(1) == Some(&true) && self.pending.is_empty() {
+            self.copy_input();
+        }
+        if (ready.first() == Some(&true) || self.hung_up) && self.output_open {
+            self.copy_output()?;
+        }
+        if let (Some(terminal), false) = (&self.terminal, self.pending.is_empty()) {
+            match rustix::io::write(terminal, &self.pending) {
+                Ok(length) => drop(self.pending.drain(..length)),
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(_) => self.pending.clear(),
+            }
+        }
+        if !self.input_open && self.end_of_input == EndOfInput::Leaves && self.earlier == 0 && self.pending.is_empty() {
+            self.left = true;
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        self.outlives_hangup = false;
+        while self.output_open {
+            let more = self.copy_output()?;
+            if !more && !self.held {
+                break;
+            }
+            // Its holder ends once it has sent everything.
+            if !more
+                && self.output_open
+                && poll(&mut [PollFd::new(&self.output, PollFlags::IN)], Some(&LAST_WORDS)) == Ok(0)
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Our own terminal's size becomes the container's.
+    fn resize(&self) -> bool {
+        let Some(terminal) = &self.terminal else { return true };
+        if let Ok(size) = rustix::termios::tcgetwinsize(rustix::stdio::stdout())
+            .or_else(|_| rustix::termios::tcgetwinsize(rustix::stdio::stdin()))
+        {
+            let _ = rustix::termios::tcsetwinsize(terminal, size);
+        }
+        true
+    }
+
+    fn has_left(&self) -> bool {
+        self.left
+    }
+
+    fn is_over(&self) -> bool {
+        !self.output_open
+    }
+}
+
 /// The controlling end, and how much was written before; `None` where the holder is gone, or is none.
 fn greeting(socket: &OwnedFd) -> Result<Option<(OwnedFd, usize)>, Errno> {
     let mut length = [0; 4];
@@ -305,7 +306,7 @@ impl Escapes {
     }
 }
 
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
+pub fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(length) => bytes = &bytes[length..],

@@ -296,3 +296,34 @@ fn who_holds_a_terminal_goes_with_the_container_and_has_no_privileges() {
     });
     host().run("test -e /run/berth/state/containers/console-held/console").exits(1);
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn what_is_called_without_a_terminal_of_its_own_is_not_given_ours() {
+    let container = declare("not-ours", "", WAITING);
+    container.start();
+    let test = r##"
+name = "not-ours"
+for words in [("exec", "-i", name), ("run", "-i", "--rootfs", "/srv/debian", "--"), ("run", "--scope", "-i", "--rootfs", "/srv/debian", "--")]:
+    one = Terminal("berthctl", *words, "sh", "-c", "for n in 0 1 2; do test -t $n && echo terminal $n; done; read line; echo got $line; echo error >&2; exit 3")
+    one.type("typed\n")
+    expect(one.end(), 3)
+    expect(one.all, b"typed\r\ngot typed\r\nerror\r\n")
+    # Its input ends with ours.
+    two = Terminal("berthctl", *words, "cat")
+    two.type("line\n\x04")
+    expect(two.end(), 0)
+    expect(two.all, b"line\r\nline\r\n")
+# What goes on in the container reads nothing of what is typed afterwards, by whichever descriptor.
+shell = Terminal("sh")
+shell.until("# ")
+shell.type("PS1='> '\n")
+shell.until("> ")
+shell.ask("berthctl exec not-ours sh -c '(for n in 0 1 2; do head -c 5 <&$n >/tmp/stolen-$n & done; sleep 1000) & exit 0'; echo b''ack", "back\r\n> ")
+shell.ask("echo ty''ped", "typed\r\n> ")
+shell.ask("berthctl exec not-ours sh -c 'cat /tmp/stolen-*' | wc -c", "0\r\n> ")
+shell.type("exit\n")
+expect(shell.end(), 0)
+"##;
+    script("not-ours", test).ok();
+}

@@ -223,3 +223,23 @@ fn everything_works_without_machined() {
         left => Err(left),
     });
 }
+
+#[test]
+#[ignore = "host ring: make check"]
+fn a_paused_container_is_restarted_and_what_a_container_says_reaches_no_terminal_as_it_is() {
+    let container = running("verb-escapes", "", PATIENT);
+    for verb in ["restart", "reboot"] {
+        let before = container.show("MainPID");
+        host().run(&format!("berthctl pause verb-escapes && timeout 60 berthctl {verb} verb-escapes")).ok();
+        assert_ne!(container.show("MainPID"), before, "{verb}");
+        until_inside("verb-escapes", "test -e /tmp/up");
+    }
+    // By the name of a file that cannot be copied, and of a cgroup.
+    host().run("berthctl exec verb-escapes sh -c 'mkfifo \"/tmp/$(printf \"\\033]0;t\")\"'").ok();
+    let refused = host().run("berthctl copy-from verb-escapes /tmp /srv/data/verb-escapes");
+    assert!(refused.stderr.contains("]") && !refused.stderr.contains('\x1b'), "{refused:?}");
+    refused.exits(1);
+    container.with_payload("mkdir \"$group/$(printf '\\033]0;t')\"");
+    let status = host().run("berthctl status -n 0 verb-escapes").ok();
+    assert!(status.contains("]0;t") && !status.contains('\x1b'), "{status}");
+}

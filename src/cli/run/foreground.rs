@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, mpsc};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -16,7 +16,9 @@ use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
 use crate::config::{Container, ContainerName};
 use crate::executor::{self, Claim};
-use crate::machine::{Attended, Console, EndOfInput, RELEASE, Signalled, Signals, attend_until, expect_moves};
+use crate::machine::{
+    Attended, Console, Descriptors, EndOfInput, RELEASE, Relay, Signalled, Signals, Streams, attend_until, expect_moves,
+};
 use crate::unit::manager::{Ended, ManagerError};
 
 pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options: &Options) -> Result<i32, Failure> {
@@ -25,12 +27,17 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
     let mut unit = Unit::new(scope, prepared, true)?;
     let terminal = prepared.container.tty;
     let mut errors = Errors { said: None };
+    let mut streams = Streams::default();
     let (mut console, descriptors) = match terminal {
         true => {
             let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
             (Some(Console::held(ours, EndOfInput::Typed)), [Some(theirs), None, Some(errors.theirs()?)])
         }
-        false => (None, our_own(options.interactive)?),
+        false => {
+            let (relayed, theirs) = Streams::open(options.interactive)?;
+            streams = relayed;
+            (None, our_own(options.interactive, theirs)?)
+        }
     };
     (unit.descriptors, unit.seated) = (Some(descriptors), terminal);
     // The bus is spoken to beside the loop over the terminal and signals; its end is the end of this pipe.
@@ -49,7 +56,11 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, options
             libc::SIGHUP if terminal => Signalled::Leave,
             _ => forwarded.forward(scope, signal),
         };
-        match attend_until(Some(over.as_fd()), &signalled, console.as_mut(), &signals)? {
+        let relay: &mut dyn Relay = match &mut console {
+            Some(console) => console,
+            None => &mut streams,
+        };
+        match attend_until(Some(over.as_fd()), &signalled, Some(relay), &signals)? {
             Attended::Over => Ok(()),
             Attended::Left => leave(&prepared.name, console.take()),
         }
@@ -111,12 +122,12 @@ fn tidy(scope: &Scope, name: &ContainerName) -> Result<(), Failure> {
     }
 }
 
-/// Standard input only where it was asked for, as podman does.
-fn our_own(interactive: bool) -> std::io::Result<[Option<OwnedFd>; 3]> {
-    let input = interactive.then(|| rustix::stdio::stdin().try_clone_to_owned()).transpose()?;
-    let output = rustix::stdio::stdout().try_clone_to_owned()?;
-    let error = rustix::stdio::stderr().try_clone_to_owned()?;
-    Ok([input, Some(output), Some(error)])
+/// Standard input only where it was asked for, as podman does; pipes in place of terminals.
+fn our_own(interactive: bool, pipes: Descriptors) -> std::io::Result<Descriptors> {
+    let [input, output, error] = pipes;
+    let own = |pipe: Option<OwnedFd>, own: BorrowedFd<'_>| pipe.map_or_else(|| own.try_clone_to_owned(), Ok);
+    let input = interactive.then(|| own(input, rustix::stdio::stdin())).transpose()?;
+    Ok([input, Some(own(output, rustix::stdio::stdout())?), Some(own(error, rustix::stdio::stderr())?)])
 }
 
 fn supervise(

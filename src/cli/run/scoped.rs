@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::target::with_systemd;
 use crate::config::VerbatimSection;
 use crate::executor::{self, Caller};
-use crate::machine::{Signals, attend};
+use crate::machine::{Descriptors, Relay, Signals, Streams, attend};
 use crate::unit::template::{EXECUTOR, TRANSIENT};
 use crate::unit::{Owner, transient, unit_of_running, variants};
 
@@ -27,10 +27,11 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, interac
     }
     let signals = Signals::hold()?;
     let (caller, theirs) = Caller::pair()?;
-    let mut executor = spawn(prepared, theirs, interactive)?;
+    let (mut streams, descriptors) = Streams::open(interactive)?;
+    let mut executor = spawn(prepared, theirs, interactive, descriptors)?;
     let code = make_scope(scope, prepared, executor.id()).and_then(|()| {
         caller.let_go()?;
-        attend_payload(&mut executor, &caller, &signals)
+        attend_payload(&mut executor, &caller, &mut streams, &signals)
     });
     if code.is_err() {
         // It has not been let go, or it has failed and is gone.
@@ -44,13 +45,22 @@ pub fn run(scope: &Scope, prepared: &Prepared, reservation: Reservation, interac
     Ok(code)
 }
 
-fn spawn(prepared: &Prepared, socket: OwnedFd, interactive: bool) -> Result<Child, Failure> {
+fn spawn(prepared: &Prepared, socket: OwnedFd, interactive: bool, descriptors: Descriptors) -> Result<Child, Failure> {
     // This program has one thread here, and what it spawns next is meant to have the descriptor.
     rustix::io::fcntl_setfd(&socket, FdFlags::empty())?;
     let mut command = Command::new(EXECUTOR);
     command.args(["start", "--scope", &socket.as_raw_fd().to_string(), prepared.name.as_str()]);
-    if !interactive {
-        command.stdin(Stdio::null());
+    let [input, output, error] = descriptors;
+    match input {
+        _ if !interactive => drop(command.stdin(Stdio::null())),
+        Some(pipe) => drop(command.stdin(pipe)),
+        None => {}
+    }
+    if let Some(pipe) = output {
+        command.stdout(pipe);
+    }
+    if let Some(pipe) = error {
+        command.stderr(pipe);
     }
     command.spawn().map_err(|error| Failure::new(format!("{EXECUTOR}: {error}")))
 }
@@ -75,13 +85,19 @@ fn make_scope(scope: &Scope, prepared: &Prepared, process: u32) -> Result<(), Fa
 }
 
 /// The executor makes the payload its own sibling, our child, hands us its locks and exits.
-fn attend_payload(executor: &mut Child, caller: &Caller, signals: &Signals) -> Result<i32, Failure> {
+fn attend_payload(
+    executor: &mut Child,
+    caller: &Caller,
+    streams: &mut Streams,
+    signals: &Signals,
+) -> Result<i32, Failure> {
     let Some((payload, _locks)) = caller.until_running()? else {
         let status = executor.wait()?;
+        streams.drain()?;
         // It has said why on standard error.
         return Err(Failure { code: status.code().filter(|code| [126, 127].contains(code)), text: String::new() });
     };
     let pidfd = pidfd_open(payload, PidfdFlags::empty())?;
     executor.wait()?;
-    Ok(attend(payload, &pidfd, None, signals)?)
+    Ok(attend(payload, &pidfd, Some(streams), signals)?)
 }
