@@ -5,7 +5,7 @@ mod source;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::ring::Host;
 use source::{Example, What, of_manual, of_readme};
@@ -122,6 +122,9 @@ fn tried(page: &str, examples: &[Example]) -> Vec<String> {
         writeln!(script, "rm -f{made}; systemctl daemon-reload").unwrap();
     }
     script.push_str("true\n");
+    // Pages make containers of the same names, and the next one begins with none.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let said = host().run_within(600, &script).ok();
     said.lines()
         .filter_map(|line| Some(format!("{page}:{}", line.strip_prefix("WRONG ")?.replacen(' ', ": ", 1))))
