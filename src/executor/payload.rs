@@ -71,6 +71,11 @@ impl Payload {
             let init = system::init(|path| executable(root, Path::new(path)) == Ok(true))?;
             process.argv.push(init.0.to_owned());
             speaks = init.1;
+            if speaks {
+                // Of a container it reads its own command line. At a first boot nobody may be at the console, where
+                // systemd-firstboot would wait for answers; it still takes credentials.
+                process.argv.push("systemd.firstboot=no".to_owned());
+            }
         }
         let program = find_program(root, &process)?;
         let labels = process.apparmor.is_some() || process.selinux_label.is_some();
