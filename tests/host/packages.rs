@@ -6,6 +6,9 @@ use std::sync::OnceLock;
 
 use crate::ring::{Declared, Host, eventually, stage};
 
+/// Whether what the package's links are for is up, a line each.
+pub const WANTED: &str = "systemctl is-active berth-names.socket berth-network.path berth-console.socket";
+
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A page on a published port of the host, from a tree that is there before berth.
@@ -141,7 +144,7 @@ pub fn purged(host: &Host, before: &[String], kept: &[&str]) {
 fn a_container_serves_on_while_its_berth_is_upgraded_and_restarts_with_the_new_one() {
     let host = Host::boot_without("upgraded", files());
     install(&host, "berth.deb");
-    assert_eq!(host.run("systemctl is-active berth-names.socket berth-network.path").ok(), "active\nactive");
+    assert_eq!(host.run(WANTED).ok(), "active\nactive\nactive");
     assert_eq!(host.run("systemctl is-enabled berth-gc.timer").exits(1), "disabled");
     let web = host.declare("web", WEB);
     host.run("systemctl enable --now container@web").ok();
@@ -215,7 +218,7 @@ fn a_purge_of_what_nobody_used_leaves_nothing() {
     host.run("printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d").ok();
     let before = traces(&host);
     install(&host, "berth.deb");
-    assert_eq!(host.run("systemctl is-active berth-names.socket berth-network.path").stdout, "inactive\ninactive\n");
+    assert_eq!(host.run(WANTED).stdout, "inactive\ninactive\ninactive\n");
     host.run("dpkg --remove berth").ok();
     purged(&host, &before, &[]);
 }
@@ -283,6 +286,6 @@ fn berth_stays_while_a_container_has_an_interface_of_the_hosts() {
     assert!(refused.stderr.contains("container moved still has an interface of the host's"), "{}", refused.stderr);
     refused.exits(1);
     assert_eq!(host.run("dpkg-query -Wf '${Status}' berth").ok(), "purge ok installed");
-    assert_eq!(host.run("systemctl is-active berth-names.socket berth-network.path").ok(), "active\nactive");
+    assert_eq!(host.run(WANTED).ok(), "active\nactive\nactive");
     host.run(&format!("umount {kept}; dpkg --purge berth")).ok();
 }

@@ -1,6 +1,6 @@
 //! The .deb's whole life on a machine that boots: the page of an enabled container is there after a reboot.
 
-use crate::packages::{WEB, files, install, purged, served, traces, upgrade_under_load};
+use crate::packages::{WANTED, WEB, files, install, purged, served, traces, upgrade_under_load};
 use crate::ring::{Host, Ring};
 
 #[test]
@@ -16,7 +16,7 @@ fn a_container_of_the_package_is_served_after_a_reboot_and_during_an_upgrade_and
     served(&machine, 8080, "passwd");
     machine.reboot();
     served(&machine, 8080, "passwd");
-    assert_eq!(machine.run("systemctl is-active berth-names.socket berth-network.path").ok(), "active\nactive");
+    assert_eq!(machine.run(WANTED).ok(), "active\nactive\nactive");
     upgrade_under_load(&machine, &web);
     purged(&machine, &before, &["/etc/berth", "/etc/berth/containers", "/etc/berth/containers/web.toml"]);
 }
