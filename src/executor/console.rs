@@ -18,7 +18,7 @@ use crate::plan::{Plan, Step};
 /// `berth-console.socket`.
 const HOLDER: &str = "/run/berth/console";
 
-/// Set where standard input is the seat of somebody who is there from the beginning.
+/// Set where standard input is the seat of somebody who is there from the beginning: rows and columns of its terminal.
 pub const SEATED: &str = "BERTH_SEATED";
 
 /// In the container's state directory: where those who want to sit at its terminal ask.
@@ -77,8 +77,10 @@ impl Console {
         let controller = openpt(flags).call(|| "open(/dev/ptmx)")?;
         unlockpt(&controller).call(|| "ioctl(TIOCSPTLCK)")?;
         let terminal = ioctl_tiocgptpeer(&controller, flags).call(|| "ioctl(TIOCGPTPEER)")?;
-        tcsetwinsize(&controller, SIZE).call(|| "ioctl(TIOCSWINSZ)")?;
-        let seat = std::env::var_os(SEATED).map(|_| rustix::stdio::stdin().try_clone_to_owned());
+        let seated = std::env::var(SEATED).ok();
+        let size = seated.as_deref().and_then(size).unwrap_or(SIZE);
+        tcsetwinsize(&controller, size).call(|| "ioctl(TIOCSWINSZ)")?;
+        let seat = seated.map(|_| rustix::stdio::stdin().try_clone_to_owned());
         let seat = seat.transpose().call(|| "dup of standard input")?;
         Ok(Console { terminal, new: Some(New { controller, asked: asked(state)?, holder, seat }) })
     }
@@ -101,6 +103,12 @@ impl Console {
         }
         holder.send_handles(&all).call(describe)
     }
+}
+
+/// What [`SEATED`] says.
+fn size(seated: &str) -> Option<Winsize> {
+    let (rows, columns) = seated.split_once(' ')?;
+    Some(Winsize { ws_row: rows.parse().ok()?, ws_col: columns.parse().ok()?, ..SIZE })
 }
 
 fn holder() -> Result<Channel, Errno> {

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::termios::{Winsize, tcgetwinsize};
 
 use super::attend::Relay;
 use super::terminal::RawTerminal;
@@ -244,9 +245,7 @@ impl Relay for Console {
     /// Our own terminal's size becomes the container's.
     fn resize(&self) -> bool {
         let Some(terminal) = &self.terminal else { return true };
-        if let Ok(size) = rustix::termios::tcgetwinsize(rustix::stdio::stdout())
-            .or_else(|_| rustix::termios::tcgetwinsize(rustix::stdio::stdin()))
-        {
+        if let Ok(size) = our_size() {
             let _ = rustix::termios::tcsetwinsize(terminal, size);
         }
         true
@@ -304,6 +303,11 @@ impl Escapes {
         }
         None
     }
+}
+
+/// Of the terminal we are on.
+pub fn our_size() -> rustix::io::Result<Winsize> {
+    tcgetwinsize(rustix::stdio::stdout()).or_else(|_| tcgetwinsize(rustix::stdio::stdin()))
 }
 
 pub fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {

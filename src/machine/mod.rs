@@ -19,7 +19,7 @@ pub const RELEASE: std::time::Duration = std::time::Duration::from_millis(500);
 pub use attend::{Attended, Relay, Signalled, Signals, attend, attend_until};
 pub use bound::{AttachedDevice, Bound};
 pub use cgroup::{cgroup_directory, cgroup_of, expect_moves, is_frozen};
-pub use console::{Console, EndOfInput};
+pub use console::{Console, EndOfInput, our_size};
 pub use images::{Images, MachineImage};
 pub use processes::{Group, Process};
 pub use started::{ReloadAction, Started};

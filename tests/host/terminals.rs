@@ -125,6 +125,8 @@ two = Terminal("berthctl", "console", "-q", "run-left")
 two.until("24 80\r\n$ ")
 two.type("exit 3\n")
 expect(two.end(), 0)
+# Its name is free once its unit is gone.
+while subprocess.run("systemctl list-units --all --no-legend --plain berth-run-run-left.service | grep -q .", shell=True).returncode == 0: pass
 
 dropped = Terminal(*run)
 dropped.until("$ ")

@@ -239,7 +239,8 @@ fn a_paused_container_is_restarted_and_what_a_container_says_reaches_no_terminal
     let refused = host().run("berthctl copy-from verb-escapes /tmp /srv/data/verb-escapes");
     assert!(refused.stderr.contains("]") && !refused.stderr.contains('\x1b'), "{refused:?}");
     refused.exits(1);
-    container.with_payload("mkdir \"$group/$(printf '\\033]0;t')\"");
+    let moved = "below=\"$group/$(printf '\\033]0;t')\"; mkdir \"$below\"; sleep 1000 >/dev/null 2>&1 & echo $! >\"$below/cgroup.procs\"";
+    container.with_payload(moved);
     let status = host().run("berthctl status -n 0 verb-escapes").ok();
     assert!(status.contains("]0;t") && !status.contains('\x1b'), "{status}");
 }

@@ -8,6 +8,7 @@ use super::Prepared;
 use crate::Scope;
 use crate::cli::failure::Failure;
 use crate::executor::SEATED;
+use crate::machine::our_size;
 use crate::unit::template::{self, unit_name};
 use crate::unit::{Property, transient, unit_of_running, variants};
 
@@ -45,7 +46,10 @@ impl Unit {
         let mut all: Vec<(String, Variant<'_>)> =
             variants(&self.settings).into_iter().map(|(name, variant)| (name, Variant::from(variant))).collect();
         let mut environment = self.environment.clone();
-        environment.extend(self.seated.then(|| format!("{SEATED}=1")));
+        environment.extend(self.seated.then(|| {
+            let size = our_size().ok().map(|size| format!("{} {}", size.ws_row, size.ws_col));
+            format!("{SEATED}={}", size.unwrap_or_default())
+        }));
         if !environment.is_empty() {
             all.push(("Environment".to_owned(), Variant::from(environment)));
         }
