@@ -222,7 +222,7 @@ def use(terminal, where):
     terminal.until("started\r\n")
     terminal.type("\x03")
     terminal.until("> ")
-    terminal.ask("echo status $?", "status 130\r\n")
+    terminal.ask("echo status $?", "status 130\r\n> ")
     expect(terminal.ask("seq 1 20000", "20000\r\n"), "".join(f"{n}\r\n" for n in range(1, 20000)))
 
 console = Terminal("berthctl", "console", "console-booted")
