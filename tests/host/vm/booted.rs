@@ -1,4 +1,4 @@
-//! Whole systems on disk images, which need loop devices.
+//! Whole systems where the kernel enforces what their units say, and disk images, which need loop devices.
 
 use std::sync::OnceLock;
 
@@ -28,7 +28,14 @@ rm -f /srv/system/usr/lib/systemd/system/berth-* /srv/system/usr/lib/systemd/sys
     "/srv/system"
 }
 
-/// A copy of it as one file system in a file.
+/// A copy of it: a tree is one container's.
+fn tree(name: &str) -> String {
+    let path = format!("/srv/{name}");
+    vm().run_within(300, &format!("rm -rf {path}; cp -a {} {path}", system())).ok();
+    path
+}
+
+/// The same as one file system in a file.
 fn disk(name: &str) -> String {
     let path = format!("/srv/{name}.raw");
     // This machine has no modules loaded that nobody asked for, and none of the units that do.
@@ -36,6 +43,11 @@ fn disk(name: &str) -> String {
         format!("modprobe loop; rm -f {path}; truncate -s 1G {path} && mke2fs -q -t ext4 -d {} {path}", system());
     vm().run_within(600, &script).ok();
     path
+}
+
+/// What its own systemd says of a unit of its.
+fn inside(name: &str, options: &str, command: &str) -> crate::ring::Output {
+    vm().run(&format!("systemd-run -q -M {name} --wait --pipe {options} {command}"))
 }
 
 #[track_caller]
@@ -54,8 +66,65 @@ fn boots_reboots_and_powers_off(container: &Declared) {
     assert_eq!((container.show("ActiveState"), container.show("Result")), ("inactive".into(), "success".into()));
 }
 
+/// Those of its own units and those of the container's.
+#[track_caller]
+fn limits_hold_inside_and_outside(container: &Declared) {
+    let name = &container.name;
+    container.start();
+    is_running(vm(), name);
+    let controllers = inside(name, "", "cat /sys/fs/cgroup/cgroup.subtree_control").ok();
+    for expected in ["memory", "pids"] {
+        assert!(controllers.split_whitespace().any(|found| found == expected), "{controllers}");
+    }
+    let limits = "cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/memory.max";
+    let limits = inside(name, "-p MemoryMax=64M -p MemorySwapMax=0", &format!("sh -c '{limits}'")).ok();
+    assert_eq!(limits, "67108864");
+    let killed = inside(name, "-p MemoryMax=32M -p MemorySwapMax=0 --unit=glutton", "tail /dev/zero");
+    assert_ne!(killed.code, Some(0), "{killed:?}");
+    // Its own limit and not the container's: nothing else ended.
+    vm().run(&format!("systemctl -M {name} reset-failed")).ok();
+    is_running(vm(), name);
+    assert_eq!(container.show("ActiveState"), "active");
+
+    assert_eq!(container.with_payload("cat $group/memory.max $group/pids.max"), "402653184\n300");
+    let beyond = inside(name, "", "tail /dev/zero");
+    assert_ne!(beyond.code, Some(0), "{beyond:?}");
+    let counted = container.with_payload("awk '$1 == \"oom_kill\" { print $2 }' $group/memory.events");
+    assert!(counted.parse::<u32>().is_ok_and(|kills| kills >= 2), "{counted}");
+    // The container's own limit ended a process of its, not the system: OOMPolicy=continue.
+    assert_eq!(container.show("ActiveState"), "active");
+    // The unit's own attributes are not the payload's to write.
+    let raised = inside(name, "", "sh -c 'echo max >/sys/fs/cgroup/memory.max'");
+    assert_ne!(raised.code, Some(0), "{raised:?}");
+    vm().run(&format!("systemctl set-property --runtime {} TasksMax=200", container.unit)).ok();
+    eventually(|| match container.with_payload("cat $group/pids.max").as_str() {
+        "200" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+    container.stop();
+    assert_eq!(container.show("Result"), "success");
+}
+
+const LIMITS: &str = "[resources]\nMemoryMax = \"384M\"\nMemorySwapMax = 0\nTasksMax = 300\n";
+
 fn declared(name: &str, root: &str, rest: &str) -> Declared<'static> {
     vm().declare(name, &format!("rootfs = \"{root}\"\nboot = true\n{rest}"))
+}
+
+#[test]
+#[ignore = "vm ring: make check"]
+fn a_system_with_users_of_its_own_has_its_controllers_and_keeps_to_its_limits() {
+    let container = declared("limited", &tree("limited"), LIMITS);
+    limits_hold_inside_and_outside(&container);
+    boots_reboots_and_powers_off(&container);
+}
+
+#[test]
+#[ignore = "vm ring: make check"]
+fn a_system_with_the_host_s_users_has_its_controllers_and_keeps_to_its_limits() {
+    let container = declared("limited-host", &tree("limited-host"), &format!("{HOST_USERS}{LIMITS}"));
+    limits_hold_inside_and_outside(&container);
+    boots_reboots_and_powers_off(&container);
 }
 
 /// Nothing on the host is left of it, but what it wrote in the image.
