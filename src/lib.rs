@@ -15,6 +15,7 @@ pub mod machine;
 pub mod network;
 pub mod nspawn;
 pub mod plan;
+mod printable;
 mod saved;
 pub mod scope;
 pub mod seccomp;

@@ -16,7 +16,7 @@ use crate::executor::system_of;
 use crate::machine::Started;
 use crate::network::attachment::Attachment;
 use crate::unit::manager::UnitState;
-use crate::unit::template::TRANSIENT;
+use crate::unit::template::container_of;
 
 /// Units of containers, as glob patterns (systemctl(1)).
 const PATTERNS: [&str; 3] = ["container@*.service", "berth-run-*.service", "berth-run-*.scope"];
@@ -103,7 +103,9 @@ fn rows(scope: &Scope, units: Vec<UnitState>, started: &[Started], all: bool) ->
     }
     for unit in units.iter().filter(|unit| unit.load != "not-found") {
         let started = started.get(unit.name.as_str()).copied();
-        let Some(name) = started.map_or_else(|| name_of(&unit.name), |started| started.name.parse().ok()) else {
+        let Some(name) =
+            started.map_or_else(|| container_of(&unit.name)?.parse().ok(), |started| started.name.parse().ok())
+        else {
             continue;
         };
         rows.insert(unit.name.clone(), row(scope, &name, &unit.name, &unit.active, &unit.sub, started));
@@ -167,11 +169,6 @@ fn declared_image(scope: &Scope, name: &ContainerName) -> String {
         Some(RootSource::RootFs(tree)) => tree,
         None => String::new(),
     }
-}
-
-fn name_of(unit: &str) -> Option<ContainerName> {
-    let (stem, _) = unit.rsplit_once('.')?;
-    stem.strip_prefix("container@").or_else(|| stem.strip_prefix(TRANSIENT))?.parse().ok()
 }
 
 /// Without a registry that everybody knows, and without a digest.

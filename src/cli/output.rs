@@ -117,12 +117,9 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// In one line, and nothing in it that a terminal obeys.
-pub fn printable(text: &str) -> String {
-    text.replace(char::is_control, "�")
-}
+pub use crate::printable::printable;
 
-/// The same, of several lines.
+/// As [`printable()`], of several lines.
 pub fn printable_lines(text: &str) -> String {
     text.replace(|character: char| character.is_control() && character != '\n', "�")
 }

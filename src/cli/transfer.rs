@@ -11,14 +11,21 @@ use super::complete;
 use super::failure::Failure;
 use super::output::Accepted;
 
+/// How an image is kept that comes here.
 #[derive(Debug, Args)]
-pub struct Import {
+struct Arrival {
     /// It cannot be written to
     #[arg(long)]
     read_only: bool,
     /// Replace one of the same name
     #[arg(long)]
     force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    arrival: Arrival,
     #[command(flatten)]
     accepted: Accepted,
     /// “-” is standard input
@@ -34,12 +41,8 @@ pub struct Pull {
     /// What must be right: a SHA256SUMS beside it, and a signature of that by a key in /etc/systemd/import-pubring.gpg
     #[arg(long, default_value = "signature", value_parser = ["no", "checksum", "signature"])]
     verify: String,
-    /// It cannot be written to
-    #[arg(long)]
-    read_only: bool,
-    /// Replace one of the same name
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    arrival: Arrival,
     #[command(flatten)]
     accepted: Accepted,
     #[arg(value_hint = ValueHint::Url)]
@@ -63,10 +66,16 @@ pub struct Export {
     file: Option<PathBuf>,
 }
 
+impl Arrival {
+    fn pass_on(&self, command: &mut Command) {
+        command.args(self.read_only.then_some("--read-only")).args(self.force.then_some("--force"));
+    }
+}
+
 impl Import {
     pub fn carry_out(self, verb: &str) -> Result<i32, Failure> {
         let mut command = machinectl(verb, &self.accepted);
-        command.args(self.read_only.then_some("--read-only")).args(self.force.then_some("--force"));
+        self.arrival.pass_on(&mut command);
         become_it(command.arg("--").arg(self.file).args(self.name))
     }
 }
@@ -75,7 +84,7 @@ impl Pull {
     pub fn carry_out(self, verb: &str) -> Result<i32, Failure> {
         let mut command = machinectl(verb, &self.accepted);
         command.arg(format!("--verify={}", self.verify));
-        command.args(self.read_only.then_some("--read-only")).args(self.force.then_some("--force"));
+        self.arrival.pass_on(&mut command);
         become_it(command.arg("--").arg(self.url).args(self.name))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::read::Fields;
 use super::{About, Event};
+use crate::unit::template::container_of;
 
 const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 const STOPPED: &str = "9d1aaa27d60140bd96365438aad20286";
@@ -30,7 +31,7 @@ impl Units {
     pub fn event(&mut self, fields: &Fields) -> Option<Event> {
         let unit = fields.text("UNIT")?;
         let name = container_of(&unit)?;
-        let new = |event: &str| Event::new(About::Container, event, &name).with("unit", &unit);
+        let new = |event: &str| Event::new(About::Container, event, name).with("unit", &unit);
         match &*fields.text("MESSAGE_ID")? {
             STARTED => {
                 self.exits.remove(&unit);
@@ -45,7 +46,7 @@ impl Units {
             }
             EXITED => {
                 if fields.text("COMMAND").is_none_or(|command| command == "ExecStart") {
-                    self.exits.insert(unit, (fields.text("EXIT_CODE")?, fields.text("EXIT_STATUS")?));
+                    self.exits.insert(unit.clone(), (fields.text("EXIT_CODE")?, fields.text("EXIT_STATUS")?));
                 }
                 None
             }
@@ -68,14 +69,6 @@ impl Units {
             None => event,
         }
     }
-}
-
-/// The container whose unit this is: one with a file, or one of `berthctl run`.
-fn container_of(unit: &str) -> Option<String> {
-    let service = unit.strip_suffix(".service");
-    let declared = service.and_then(|unit| unit.strip_prefix("container@"));
-    let transient = service.or_else(|| unit.strip_suffix(".scope")).and_then(|unit| unit.strip_prefix("berth-run-"));
-    declared.or(transient).filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -113,7 +106,7 @@ mod tests {
         {
             assert_eq!(container_of(unit), None, "{unit}");
         }
-        assert_eq!(container_of("container@web@blue.service").as_deref(), Some("web@blue"));
-        assert_eq!(container_of("berth-run-web-1.scope").as_deref(), Some("web-1"));
+        assert_eq!(container_of("container@web@blue.service"), Some("web@blue"));
+        assert_eq!(container_of("berth-run-web-1.scope"), Some("web-1"));
     }
 }

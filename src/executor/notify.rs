@@ -23,6 +23,7 @@ use super::birth::Newborn;
 use super::error::{Context, StepError};
 use super::handover;
 use crate::machine::cgroup_directory;
+use crate::printable::printable;
 use crate::sys::clone::{Clone, Cloned, clone, exit_now};
 use crate::sys::descriptors;
 
@@ -209,10 +210,8 @@ impl Said {
                 line => {
                     if let Some(status) = line.strip_prefix(b"STATUS=") {
                         // People read it on their terminals.
-                        let shown =
-                            |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
-                        said.status =
-                            Some(String::from_utf8_lossy(status).chars().take(LONGEST_STATUS).map(shown).collect());
+                        let status: String = String::from_utf8_lossy(status).chars().take(LONGEST_STATUS).collect();
+                        said.status = Some(printable(&status));
                     }
                 }
             }

@@ -6,6 +6,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::root::Root;
 use crate::machine::Started;
+use crate::printable::printable;
 
 /// More than any such file has.
 const MOST: u64 = 64 << 10;
@@ -29,7 +30,7 @@ pub fn system_of(started: &Started) -> Option<(String, String)> {
 fn value(text: &str, name: &str) -> Option<String> {
     let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?.trim();
     let bare = ['"', '\''].iter().find_map(|quote| found.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(found);
-    Some(bare.replace(char::is_control, "\u{fffd}"))
+    Some(printable(bare))
 }
 
 #[cfg(test)]

@@ -107,8 +107,6 @@ impl Store {
             for (_, path) in &marked.garbage {
                 gone.push(put_away(path, trash)?);
             }
-        }
-        if !options.dry_run {
             for Doomed { entry, .. } in &marked.doomed {
                 let digest = entry.manifest.to_string();
                 let name = entry.name.as_deref().unwrap_or(&digest);

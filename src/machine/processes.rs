@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::cgroup_directory;
+use crate::printable::printable;
 
 /// A cgroup with its processes and the cgroups below it.
 #[derive(Debug, Default)]
@@ -51,5 +52,5 @@ fn process(pid: i32) -> Option<Process> {
         false => text,
         true => format!("[{}]", std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end()),
     };
-    Some(Process { pid, command: command.chars().map(|next| if next.is_control() { '�' } else { next }).collect() })
+    Some(Process { pid, command: printable(&command) })
 }

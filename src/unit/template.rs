@@ -55,6 +55,14 @@ pub fn unit_name(name: &ContainerName) -> String {
     format!("{TRANSIENT}{}.service", name.machine())
 }
 
+/// The name of the container in that of its unit: of one with a file, or a transient one.
+pub fn container_of(unit: &str) -> Option<&str> {
+    let (stem, kind) = unit.rsplit_once('.')?;
+    let declared = stem.strip_prefix("container@").filter(|_| kind == "service");
+    let transient = stem.strip_prefix(TRANSIENT).filter(|_| matches!(kind, "service" | "scope"));
+    declared.or(transient).filter(|name| !name.is_empty())
+}
+
 /// Everything `StartTransientUnit` needs for `unit`: the template's settings, then the container's own, with every
 /// specifier expanded. What a transient unit cannot have is left to [`variants`](super::variants()) to leave out.
 pub fn transient(

@@ -1,5 +1,6 @@
 //! What a pull for a start tells the executor, which alone may speak to systemd: a line each.
 
+use crate::printable::printable;
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,7 +27,7 @@ impl fmt::Display for News {
             News::Failed(text) => ("failed", text),
             News::Misconfigured(text) => ("misconfigured", text),
         };
-        write!(out, "{kind} {}", text.replace(char::is_control, "�"))
+        write!(out, "{kind} {}", printable(text))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::requirement::{KeySource, Requirement};
 use crate::image::Digest;
+use crate::printable::printable;
 
 /// Lines of a refusal about single signatures; a hostile registry may hold thousands.
 const MOST_ATTEMPTS: usize = 8;
@@ -83,7 +84,7 @@ impl fmt::Display for Refusal {
             Reason::NotVerified(attempts) => {
                 write!(out, "image “{name}” is refused by {origin}: no signature by a trusted key was found")?;
                 for attempt in attempts.iter().take(MOST_ATTEMPTS) {
-                    write!(out, "\n  {}", attempt.replace(char::is_control, "\u{fffd}"))?;
+                    write!(out, "\n  {}", printable(attempt))?;
                 }
                 match attempts.len().saturating_sub(MOST_ATTEMPTS) {
                     0 => {}
